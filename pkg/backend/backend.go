@@ -1,0 +1,81 @@
+package backend
+
+import "odepipe/pkg/tensor"
+
+// Backend computes on tensors. Destinations come first and are overwritten unless the formula says +=; a destination
+// may alias an argument only where said. n runs over the samples of a batch, d over the features of one sample.
+// Sums over samples never include the padding of the last block.
+type Backend interface {
+	DType() tensor.DType
+	Err() error // first failure since the backend was made; nil on hosts
+	Close()     // stops workers and frees memory
+
+	// Memory. Batch and Plain return uninitialised memory from the arena, valid until the Release of an earlier Mark.
+	Batch(n int, sample tensor.Shape) tensor.T
+	Plain(shape tensor.Shape) tensor.T
+	Mark() Mark
+	Release(Mark)
+
+	// Exchange with host slices in row-major order, [N, shape...] for a batch; either element type, converted.
+	// Upload fills the padding of a batch with copies of its last sample.
+	Upload(dst tensor.T, src tensor.Buffer)
+	Download(dst tensor.Buffer, src tensor.T)
+
+	// Combine writes dst = sum_i coef[i] x[i] over tensors of one size; terms with coef 0 are not read. dst may be
+	// any x[i]. With no terms it writes zeros. Padding is combined too.
+	Combine(dst tensor.T, coef []float64, x ...tensor.T)
+
+	// ScaledSquares adds to sum[n], for each sample n of a batch (sum[0] for a plain tensor),
+	//
+	//	sum_d ( e_d / (atol + rtol max(|y0_d|, |y1_d|)) )^2,   e = sum_i coef[i] k[i]
+	//
+	// Terms with coef 0 are not read. y0 and y1 may be the same tensor.
+	ScaledSquares(sum []float64, coef []float64, k []tensor.T, y0, y1 tensor.T, atol, rtol float64)
+
+	// Dot adds to sum[n], for each sample n of a batch (sum[0] for a plain tensor), sum_d x_d y_d.
+	Dot(sum []float64, x, y tensor.T)
+
+	// Affine maps; geometry and shapes at Conv.
+	Pack(g Conv, w tensor.T) Packed                           // arena memory; w must stay unchanged while it is used
+	BiasImage(dst tensor.T, g Conv, w, b tensor.T, t float64) // dst [OH, OW, Out] plain; b may be the zero T
+	BiasImageGrad(dw, db tensor.T, g Conv, gsum tensor.T, t float64)
+	ConvForward(dst tensor.T, g Conv, p Packed, image, x tensor.T) // image from BiasImage, or the zero T for none
+	ConvBackward(dx tensor.T, g Conv, p Packed, dy tensor.T)
+	ConvGrad(dw tensor.T, g Conv, dy, x tensor.T)
+	PatchGram(dst tensor.T, g Conv, x tensor.T, t float64)
+	CotangentGram(dst tensor.T, g Conv, dy tensor.T)
+
+	// SumBatch writes dst_d = sum_n x[n]_d: dst plain of x's sample size, in the layout's feature order
+	// ((h, w, c) for images).
+	SumBatch(dst, x tensor.T)
+
+	// Activate writes dst = sigma(x); ActivateGrad writes dx = dy sigma'(x). dst may be x, dx may be dy.
+	Activate(dst tensor.T, a Activation, x tensor.T)
+	ActivateGrad(dx tensor.T, a Activation, dy, x tensor.T)
+
+	// AvgPool writes the means of non-overlapping k x k windows of x [C, H, W]; dst [C, H/k, W/k], a rest is dropped.
+	// AvgPoolGrad spreads dy / k^2 back over x's windows, zero on the rest.
+	AvgPool(dst tensor.T, k int, x tensor.T)
+	AvgPoolGrad(dx tensor.T, k int, dy tensor.T)
+
+	// Flatten writes x [C, H, W] as a vector in the order (c, h, w), as PyTorch's; Unflatten is its inverse.
+	Flatten(dst, x tensor.T)
+	Unflatten(dst, x tensor.T)
+
+	// Gemm writes dst = op(a) op(b) for plain row-major matrices; op transposes where the flag is set.
+	Gemm(dst tensor.T, transA bool, a tensor.T, transB bool, b tensor.T)
+
+	// EigenScale is the diagonal step of Algorithm 2, element by element over plain tensors of one size:
+	//
+	//	s <- alpha s + (1-alpha) batch g^2;   g <- g / (s + eps)
+	EigenScale(g, s tensor.T, alpha, batch, eps float64)
+
+	// AdamStep is one step of Adam on plain tensors of one size, step counted from 1:
+	//
+	//	m <- beta1 m + (1-beta1) g;   v <- beta2 v + (1-beta2) g^2
+	//	p <- p - lr (m / (1-beta1^step)) / (sqrt(v / (1-beta2^step)) + eps)
+	AdamStep(p, m, v, g tensor.T, lr, beta1, beta2, eps float64, step int64)
+}
+
+// Mark is a position of the arena.
+type Mark struct{ Chunk, Offset int }
