@@ -1,0 +1,11 @@
+// Package nn is what vector fields are made of: layers, and chains of them.
+//
+//	Spec --Build--> Layer --Bind(weights of one step)--> Map: Forward, VJP
+//
+// A Layer knows its geometry and its parameters' names and shapes; a Map is the layer with the weights of one step, in
+// the form its backend reads fastest. A Chain runs maps in order and keeps their inputs between Forward and VJP. VJP
+// hands the pair (input z, cotangent g of the output) of every affine layer to a Tap: that is all that curvature
+// needs to see. Time enters as an input of layers with time = "concat".
+//
+// Absent on purpose: automatic differentiation (each layer states its own derivative), optimisation, time integration.
+package nn

@@ -1,0 +1,40 @@
+package nn
+
+import (
+	"odepipe/pkg/backend"
+	"odepipe/pkg/tensor"
+)
+
+// Param is one learnable tensor of a layer, in PyTorch's layout.
+type Param struct {
+	Name  string // "weight", "bias"; inside a chain "conv1.weight"
+	Shape tensor.Shape
+	FanIn int // inputs that one output sees; PyTorch's default initialisation draws from U(-1/sqrt(FanIn), 1/sqrt(FanIn))
+}
+
+// Layer is one map y = f(t, x) between samples of fixed shapes.
+type Layer interface {
+	Output() tensor.Shape
+	Params() []Param
+	// Bind takes the values of Params, in order, as plain tensors that stay unchanged while the Map is used.
+	Bind(be backend.Backend, values []tensor.T) Map
+}
+
+// Map is a layer with weights. Batches x have the layer's input shape, y and dy its output shape.
+type Map interface {
+	Forward(y tensor.T, t float64, x tensor.T)
+	VJP(want Cotangents, dy tensor.T, t float64, x tensor.T)
+}
+
+// Cotangents says what a VJP is to compute from dy = dL/dy, where L is a sum over the samples of the batch. Whatever
+// is zero is skipped.
+type Cotangents struct {
+	Dx     tensor.T   // dL/dx, overwritten; a batch of x's shape
+	Params []tensor.T // dL/dparam, overwritten, in the order of Params; plain
+	Dt     *float64   // dL/dt is added
+	Tap    Tap
+}
+
+// Tap receives the Kronecker pair of an affine layer: its input z and the cotangent g of its output, both batches,
+// as they were at time t. They are valid during the call.
+type Tap func(layer *Affine, z, g tensor.T, t float64)

@@ -1,0 +1,18 @@
+package nn
+
+// Spec is a layer as a model file describes it; keys that a type does not list in its Kind are not set.
+type Spec struct {
+	Type    string
+	Name    string
+	In, Out int
+	Kernel  int
+	Stride  int // 0: 1
+	Padding int
+	NoBias  bool
+	Time    bool // time = "concat"
+}
+
+// Key is one key of a layer in a model file.
+type Key struct {
+	Name, Default, Doc string // Default "" means required
+}
