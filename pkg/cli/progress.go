@@ -41,7 +41,6 @@ func (c *Context) Progress(total int64, unit string) *Progress {
 		p.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(os.Stderr),
 			progressbar.OptionSetDescription(c.name),
-			progressbar.OptionThrottle(redraw),
 			progressbar.OptionShowCount(),
 			progressbar.OptionShowIts(),
 			progressbar.OptionSetItsString(unit),
@@ -57,9 +56,10 @@ func (p *Progress) Advance(n int64, note string) {
 	p.done += n
 	p.note = note
 	switch {
-	case p.bar != nil:
+	case p.bar != nil && time.Since(p.last) >= redraw:
+		p.last = time.Now()
 		p.bar.Describe(p.caption())
-		p.bar.Add64(n)
+		p.bar.Set64(p.done)
 	case p.lines && time.Since(p.last) >= interval:
 		p.last = time.Now()
 		p.line()
