@@ -1,0 +1,58 @@
+package ode
+
+import (
+	"fmt"
+	"math"
+)
+
+// Options are the settings of a solve; the zero value of a field is its default.
+type Options struct {
+	Method     string  // a name in Methods; default dopri5
+	Step       float64 // size of all steps, units of t; 0: chosen by adaptive methods, else the whole interval
+	RTol, ATol float64 // for steps of chosen size, at least one positive: error at most atol + rtol |y| in the Norm
+	FirstStep  float64 // the first step of chosen size, units of t; 0: selected by the solver
+	DtMin      float64 // least step of chosen size, units of t; 0: 1e-18 |t1 - t0|
+	MaxSteps   int     // most steps tried; 0: 100000
+}
+
+const (
+	defaultMaxSteps = 100000
+	defaultDtMin    = 1e-18 // times |t1 - t0|: sixty halvings, then there is no hope
+)
+
+// Stats says what a solve cost. Steps are the accepted ones, Rejected those tried in vain.
+type Stats struct {
+	Evaluations, Steps, Rejected int
+	LastStep                     float64 // size of the last accepted step, units of t
+}
+
+// complete returns the options with their defaults filled in, and the method. The error wraps ErrOptions.
+func (o Options) complete(t0, t1 float64) (Options, Tableau, error) {
+	m, err := Method(o.Method)
+	if err != nil {
+		return o, m, err
+	}
+	for _, x := range []float64{o.RTol, o.ATol, o.Step, o.FirstStep, o.DtMin} {
+		if !(x >= 0) || math.IsInf(x, 0) {
+			return o, m, fmt.Errorf("%v is negative or not finite: %w", x, ErrOptions)
+		}
+	}
+	chosen := m.Adaptive() && o.Step == 0
+	switch {
+	case !finite(t1 - t0):
+		err = fmt.Errorf("interval %v to %v: %w", t0, t1, ErrOptions)
+	case o.MaxSteps < 0:
+		err = fmt.Errorf("at most %d steps: %w", o.MaxSteps, ErrOptions)
+	case chosen && o.RTol == 0 && o.ATol == 0:
+		err = fmt.Errorf("method %s needs rtol or atol: %w", m.Name, ErrOptions)
+	case !chosen && o.FirstStep > 0:
+		err = fmt.Errorf("steps of one size, so first step has no effect: %w", ErrOptions)
+	}
+	if o.MaxSteps == 0 {
+		o.MaxSteps = defaultMaxSteps
+	}
+	if o.DtMin == 0 {
+		o.DtMin = defaultDtMin * math.Abs(t1-t0)
+	}
+	return o, m, err
+}

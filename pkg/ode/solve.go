@@ -1,0 +1,217 @@
+package ode
+
+import (
+	"math"
+
+	"odepipe/pkg/backend"
+)
+
+// Solve integrates p from (t0, y) to t1 and returns the state there. t1 < t0 integrates backwards, with negative
+// steps; t1 == t0 returns a copy of y and evaluates nothing.
+//
+// observe, if not nil, sees every accepted step in order; euler and rk4 then evaluate f once more in all, at the end. With steps of chosen size the last one may pass t1, the state at t1 being its dense output; Dense.To stops at t1.
+// y is not modified. The result is in arena memory allocated before all scratch of the solve, which is released.
+//
+// It returns an error that wraps ErrOptions, or an *Error around ErrNonFinite, ErrStepUnderflow, ErrTooManySteps or
+// the error of the backend; the Stats are true in any case. It panics if p.Quadrature exceeds the number of parts.
+func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, observe func(*Dense)) (State, Stats, error) {
+	if p.Quadrature < 0 || p.Quadrature > len(y) {
+		panic("ode: more quadratures than parts")
+	}
+	o, method, err := o.complete(t0, t1)
+	if err != nil {
+		return nil, Stats{}, err
+	}
+	result := like(be, y)
+	if t0 == t1 {
+		for part := range y {
+			be.Combine(result[part], one, y[part])
+		}
+		return result, Stats{}, nil
+	}
+	mark := be.Mark()
+	defer be.Release(mark)
+	s := &solve{
+		stepper: newStepper(be, p, method, y), options: o, observe: observe,
+		t: t0, t1: t1, direction: math.Copysign(1, t1-t0),
+	}
+	s.dense = Dense{be: be, interp: method.interpolant(), coef: make([]float64, 1+method.slopes()), terms: s.terms}
+	if s.chosen() {
+		err = s.adaptive()
+	} else {
+		err = s.fixed()
+	}
+	if err == nil {
+		err = s.finish(result)
+	}
+	s.stats.Evaluations = s.evaluations
+	if err != nil {
+		return nil, s.stats, err
+	}
+	return result, s.stats, nil
+}
+
+// solve is the state of one call of Solve.
+type solve struct {
+	*stepper
+	options   Options
+	observe   func(*Dense)
+	t, t1     float64 // start of the step in hand, and where to stop
+	direction float64 // sign of the steps
+	dense     Dense   // of the last accepted step
+	stats     Stats
+}
+
+// begin evaluates f at t0 and checks both the state and f.
+func (s *solve) begin() error {
+	if !s.finite(s.y) {
+		return s.inHand(0, ErrNonFinite)
+	}
+	s.eval(0, s.t, s.y, true)
+	if !s.finite(s.k[0]) {
+		return s.inHand(0, ErrNonFinite)
+	}
+	return nil
+}
+
+// adaptive takes steps of the sizes that the controller chooses until one reaches t1.
+func (s *solve) adaptive() error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	o, order := s.options, s.method.Order
+	h := o.FirstStep
+	if h == 0 {
+		h = s.firstStep(s.t, s.direction, o.ATol, o.RTol)
+	}
+	underflow := ErrStepUnderflow // the reason, should h become too small
+	for s.before(s.t) {
+		end := s.t + s.direction*h
+		switch {
+		case s.stats.Steps+s.stats.Rejected == o.MaxSteps:
+			return s.inHand(h, ErrTooManySteps)
+		case end == s.t || h < o.DtMin:
+			return s.inHand(h, underflow)
+		}
+		s.step(s.t, end, s.direction*h)
+		ratio := s.norm(0, s.direction*h, s.method.E, s.next, o.ATol, o.RTol)
+		if err := s.be.Err(); err != nil {
+			return s.inHand(h, err)
+		}
+		underflow = ErrStepUnderflow
+		if !finite(ratio) {
+			underflow = ErrNonFinite
+		}
+		if ratio <= 1 {
+			s.accept(h, end)
+		} else {
+			s.stats.Rejected++
+		}
+		h = nextStep(h, ratio, order)
+	}
+	return nil
+}
+
+// fixed takes steps to the grid points t0, t0 + Step, t0 + 2 Step, ..., t1, as many as torchdiffeq, which counts
+// them as ceil(|t1 - t0| / Step + 1) - 1.
+func (s *solve) fixed() error {
+	size, t0 := s.options.Step, s.t
+	if size == 0 {
+		size = math.Abs(s.t1 - t0)
+	}
+	steps := math.Ceil(math.Abs(s.t1-t0)/size+1) - 1
+	if steps > float64(s.options.MaxSteps) {
+		return s.inHand(size, ErrTooManySteps)
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	known := true // the first slope
+	for i := 1.; s.before(s.t); i++ {
+		end := t0 + s.direction*size*i
+		if i >= steps || !s.before(end) {
+			end = s.t1
+		}
+		h := end - s.t
+		if h == 0 {
+			continue // a step too small for t
+		}
+		if !known {
+			s.eval(0, s.t, s.y, true)
+		}
+		s.step(s.t, end, h)
+		good := s.finite(s.next)
+		if err := s.be.Err(); err != nil {
+			return s.inHand(h, err)
+		}
+		if !good {
+			return s.inHand(h, ErrNonFinite)
+		}
+		known = s.accept(math.Abs(h), end)
+	}
+	return nil
+}
+
+// chosen says whether the controller chooses the steps; else they have one size.
+func (s *solve) chosen() bool { return s.method.Adaptive() && s.options.Step == 0 }
+
+// before says whether t has not reached t1 yet.
+func (s *solve) before(t float64) bool { return (s.t1-t)*s.direction > 0 }
+
+// accept keeps the step of size h to end: it is observed, and the next one starts there. It returns whether the next
+// step's first slope is known.
+func (s *solve) accept(h, end float64) bool {
+	known := s.method.FirstSameAsLast()
+	if !known && (s.chosen() || s.observe != nil) {
+		s.eval(len(s.k)-1, end, s.next, true)
+		known = true
+	}
+	s.dense.start, s.dense.end, s.dense.h = s.t, end, s.direction*h
+	s.dense.From, s.dense.To = s.t, end
+	if !s.before(end) {
+		s.dense.To = s.t1
+	}
+	s.stats.Steps++
+	s.stats.LastStep = h
+	if s.observe != nil {
+		s.observe(&s.dense)
+	}
+	s.t = end
+	if s.before(end) {
+		s.advance(known)
+	}
+	return known
+}
+
+// finish writes the state at t1, which the last step reached or passed.
+func (s *solve) finish(result State) error {
+	if s.t == s.t1 {
+		for part := range result {
+			s.be.Combine(result[part], one, s.next[part])
+		}
+	} else {
+		s.dense.At(result, s.t1)
+	}
+	good := s.finite(result)
+	if err := s.be.Err(); err != nil {
+		return s.failure(err, s.stats.Steps, s.t1, s.stats.LastStep)
+	}
+	if !good {
+		return s.failure(ErrNonFinite, s.stats.Steps, s.t1, s.stats.LastStep)
+	}
+	return nil
+}
+
+// inHand says that the step in hand, of size h, failed.
+func (s *solve) inHand(h float64, err error) error {
+	return s.failure(err, s.stats.Steps+1, s.t, math.Abs(h))
+}
+
+// failure adds to err where it happened; a state that is not finite has just been measured.
+func (s *solve) failure(err error, step int, t, h float64) error {
+	sample := -1
+	if err == ErrNonFinite {
+		sample = s.sample
+	}
+	return &Error{Block: s.problem.Block, T: t, H: h, Step: step, Sample: sample, Err: err}
+}
