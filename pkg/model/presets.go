@@ -1,0 +1,80 @@
+package model
+
+import (
+	"embed"
+	"fmt"
+	"os"
+	"strings"
+)
+
+//go:embed presets/*.toml
+var presetFiles embed.FS
+
+// Preset is a model of the paper's experiments with the settings of its runs.
+type Preset struct {
+	Name       string
+	Batch      int // samples per mini-batch
+	Epochs     int
+	Optimizers map[string][]string // optimizer -> flags of kfacstep init
+}
+
+// Presets lists them in the paper's order; settings are those of its hyper-parameter table.
+var Presets = []Preset{
+	{"mnist", 128, 5, map[string][]string{
+		"snopt": {"--lr=0.02", "--eps=0.05", "--freq=100"},
+		"adam":  {"--lr=0.001"},
+		"sgd":   {"--lr=0.02", "--momentum=0.9"},
+	}},
+	{"svhn", 128, 10, map[string][]string{
+		"snopt": {"--lr=0.01", "--eps=0.05", "--freq=100", "--weight-decay=0.0001"},
+		"adam":  {"--lr=0.0005", "--weight-decay=0.001"},
+		"sgd":   {"--lr=0.02", "--momentum=0.9"},
+	}},
+	{"cifar10", 128, 20, map[string][]string{
+		"snopt": {"--lr=0.01", "--eps=0.03", "--freq=100"},
+		"adam":  {"--lr=0.001", "--weight-decay=0.001"},
+		"sgd":   {"--lr=0.01", "--momentum=0.9"},
+	}},
+}
+
+// PresetByName finds a preset.
+func PresetByName(name string) (Preset, bool) {
+	for _, p := range Presets {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Preset{}, false
+}
+
+// Text is the preset's model file.
+func (p Preset) Text() string {
+	text, err := presetFiles.ReadFile("presets/" + p.Name + ".toml")
+	if err != nil {
+		panic("model: a preset has no file")
+	}
+	return string(text)
+}
+
+// Load parses the model file at a path, or a preset by its name; a name with a slash or a dot is a path.
+func Load(name string) (*Spec, error) {
+	if preset, ok := PresetByName(name); ok {
+		return Parse(preset.Text())
+	}
+	if !strings.ContainsAny(name, "/.") {
+		var names []string
+		for _, p := range Presets {
+			names = append(names, p.Name)
+		}
+		return nil, fmt.Errorf("%w: no preset %q (there are %s; a path has a slash or a dot in it)", ErrModel, name, strings.Join(names, ", "))
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return spec, nil
+}
