@@ -1,0 +1,88 @@
+package dataset
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// firstChunk is what readExactly allocates before it has seen any of the bytes that a header promises.
+const firstChunk = 1 << 20
+
+// find returns the path of a file below the data folder: the first that exists of folder/name and folder/name.gz over
+// the folders, given relative to root. Its error says which were tried and how to get them.
+func find(root, name string, folders ...string) (string, error) {
+	for _, folder := range folders {
+		for _, suffix := range []string{"", ".gz"} {
+			path := filepath.Join(root, folder, name+suffix)
+			if _, err := os.Stat(path); err == nil {
+				return path, nil
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return "", err
+			}
+		}
+	}
+	tried := make([]string, len(folders))
+	for i, folder := range folders {
+		tried[i] = filepath.Join(root, folder)
+	}
+	return "", fmt.Errorf("%w: neither %s nor %s.gz in %s; fetch it with scripts/get-data.sh, or name the data folder with --data or $ODEPIPE_DATA",
+		ErrMissing, name, name, strings.Join(tried, ", "))
+}
+
+// read opens a file, "-" being standard input, unpacks it if its name ends in .gz, and has decode read it.
+// Errors name the file.
+func read(path string, decode func(*bufio.Reader) error) error {
+	file := os.Stdin
+	if path != "-" {
+		var err error
+		if file, err = os.Open(path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %s", ErrMissing, path)
+		} else if err != nil {
+			return err
+		}
+		defer file.Close()
+	}
+	in := bufio.NewReaderSize(file, 1<<16)
+	if strings.HasSuffix(path, ".gz") {
+		unzipped, err := gzip.NewReader(in)
+		if err != nil {
+			return fmt.Errorf("%s: %w: not gzip: %v", path, ErrFormat, err)
+		}
+		in = bufio.NewReaderSize(unzipped, 1<<16)
+	}
+	if err := decode(in); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// readRest reads the n bytes that must be all that is left of a file, head of which have been read before. It allocates
+// no more than twice what the file really has. Its errors count the bytes of the whole file.
+func readRest(in io.Reader, head, n int64) ([]byte, error) {
+	buf := make([]byte, 0, min(n, firstChunk))
+	for int64(len(buf)) < n {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, min(n, 2*int64(cap(buf)))), buf...)
+		}
+		m, err := io.ReadFull(in, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+m]
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fmt.Errorf("%w: %d expected, %d found", ErrSize, head+n, head+int64(len(buf)))
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if m, err := io.ReadFull(in, make([]byte, 1)); m > 0 {
+		return nil, fmt.Errorf("%w: %d expected, more found", ErrSize, head+n)
+	} else if !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return buf, nil
+}

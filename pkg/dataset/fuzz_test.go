@@ -1,0 +1,103 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"math"
+	"testing"
+)
+
+// reader makes what read hands to a decoder.
+func reader(data []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(data)) }
+
+func FuzzIDX(f *testing.F) {
+	f.Add([]byte("\x00\x00\x08\x01\x00\x00\x00\x03\x01\x02\x03"), 1)
+	f.Add([]byte("\x00\x00\x08\x03\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x02abcd"), 3)
+	f.Add([]byte("\x00\x00\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 3)
+	f.Fuzz(func(t *testing.T, data []byte, rank int) {
+		rank = 1 + (rank&0xff)%4
+		dims, elements, err := decodeIDX(reader(data), rank)
+		if err != nil {
+			return
+		}
+		again := []byte{0, 0, 8, byte(rank)}
+		for _, d := range dims {
+			again = binary.BigEndian.AppendUint32(again, uint32(d))
+		}
+		if again = append(again, elements...); !bytes.Equal(again, data) {
+			t.Errorf("% x was read as % x", data, again)
+		}
+	})
+}
+
+func FuzzNPY(f *testing.F) {
+	for _, header := range []string{
+		"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }",
+		"{'descr': '>f8', 'fortran_order': False, 'shape': (3,), }",
+		"{'descr': '|u1', 'fortran_order': True, 'shape': (24,), }",
+		"{'descr': '<u8', 'fortran_order': False, 'shape': (3, 1), }",
+		"{'descr': '<i2', 'fortran_order': False, 'shape': (999999999999, 1), }",
+		"{'descr': '<i2', 'fortran_order': False, 'shape': (0, 999999999999), }",
+	} {
+		for _, version := range []byte{1, 2, 3} {
+			f.Add(npyFile(version, header, make([]byte, 24)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := decodeNPY(reader(data))
+		if err == nil {
+			checkArray(t, a, len(data))
+		}
+	})
+}
+
+func FuzzCSV(f *testing.F) {
+	f.Add([]byte("a,b\n1,2\n3,4.5\n"))
+	f.Add([]byte("\xef\xbb\xbf1\n2\n-3\n"))
+	f.Add([]byte("1\n2.5\n"))
+	f.Add([]byte("\"1\n\",2\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := decodeCSV(reader(data))
+		if err != nil {
+			return
+		}
+		checkArray(t, a, len(data))
+		for _, v := range a.values.F32 {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				t.Errorf("%q gives %v", data, v)
+			}
+		}
+	})
+}
+
+// checkArray holds an array to its shape and to the size of its file, and runs what LoadFiles does with it.
+func checkArray(t *testing.T, a *array, size int) {
+	t.Helper()
+	n := 1
+	for _, d := range a.shape {
+		n *= d
+	}
+	if n != a.size() || n > size {
+		t.Fatalf("shape %v of %d elements from %d bytes", a.shape, a.size(), size)
+	}
+	if len(a.shape) == 0 || a.checkRows("y", "x", a.shape[0]) != nil || n == 0 {
+		return
+	}
+	if a.values.Len() == 0 {
+		a.numbers("y", 0, 9, "classes")
+	}
+	if column := a.floats("x"); a.checkFinite("x") == nil {
+		column.GatherValues(column.DType().Make(column.Shape.Size()), []int64{int64(a.shape[0] - 1)})
+	}
+}
+
+// npyFile is a .npy file with a header of a version.
+func npyFile(version byte, header string, body []byte) []byte {
+	out := append([]byte(npyMagic), version, 0)
+	out = binary.LittleEndian.AppendUint16(out, uint16(len(header)))
+	if version > 1 {
+		out = append(out, 0, 0)
+	}
+	return append(append(out, header...), body...)
+}

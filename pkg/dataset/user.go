@@ -1,0 +1,110 @@
+package dataset
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"odepipe/pkg/tensor"
+)
+
+// Files names the user's own arrays, in .npy or .csv, either of them also as .gz; "-" is standard input. An empty
+// name is a column that there is not.
+type Files struct {
+	X      string // [N, ...], 2 to 4 dimensions; [N, T, C] for series
+	Y      string // [N] or [N, 1] whole numbers from 0: classes; floats [N, ...]: targets
+	Length string // [N] whole numbers 1 to T: the true number of time points
+}
+
+// LoadFiles reads the user's own data set, which is one split, whatever the caller calls it. Columns keep float64 where
+// the file has it, else they are float32; nothing is normalised. Behind a series' length x is set to 0, so that padding
+// may hold anything. All values that count must be finite.
+func LoadFiles(files Files, split string) (*Set, error) {
+	x, err := readArray(files.X)
+	if err != nil {
+		return nil, err
+	}
+	if rank := len(x.shape); rank < 2 || rank > tensor.MaxRank || x.size() == 0 {
+		return nil, fmt.Errorf("%s: %w: %v; x is [N, ...] with 2 to 4 dimensions and no dimension 0", files.X, ErrShape, x.shape)
+	}
+	set := &Set{Name: filepath.Base(files.X), Split: split, Rows: x.shape[0]}
+	var length []int32
+	if files.Length != "" {
+		if length, err = readLength(files, x); err != nil {
+			return nil, err
+		}
+	}
+	if err := x.checkFinite(files.X); err != nil {
+		return nil, err
+	}
+	set.Columns = append(set.Columns, x.floats("x"))
+	if length != nil {
+		set.Columns = append(set.Columns, Column{Name: "length", Ints: length})
+	}
+	if files.Y != "" {
+		y, err := readY(files, set.Rows)
+		if err != nil {
+			return nil, err
+		}
+		set.Columns = append(set.Columns, y)
+	}
+	return set, nil
+}
+
+// readY reads classes or targets for as many rows as x has.
+func readY(files Files, rows int) (Column, error) {
+	y, err := readArray(files.Y)
+	if err != nil {
+		return Column{}, err
+	}
+	if err := y.checkRows(files.Y, files.X, rows); err != nil {
+		return Column{}, err
+	}
+	if y.values.Len() > 0 {
+		return y.floats("y"), y.checkFinite(files.Y)
+	}
+	classes, err := y.numbers(files.Y, 0, math.MaxInt32, "classes are whole numbers from 0, targets are written as floats")
+	return Column{Name: "y", Ints: classes}, err
+}
+
+// readLength reads the lengths of the series x and sets x to 0 behind them.
+func readLength(files Files, x *array) ([]int32, error) {
+	if len(x.shape) != 3 {
+		return nil, fmt.Errorf("%s: %w: %v; with a length x is [N, T, C]", files.X, ErrShape, x.shape)
+	}
+	lengths, err := readArray(files.Length)
+	if err != nil {
+		return nil, err
+	}
+	if err := lengths.checkRows(files.Length, files.X, x.shape[0]); err != nil {
+		return nil, err
+	}
+	steps, channels := x.shape[1], x.shape[2]
+	length, err := lengths.numbers(files.Length, 1, int64(steps), "a length is a whole number of time points of x")
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range length {
+		x.clear((i*steps+int(n))*channels, (i+1)*steps*channels)
+	}
+	return length, nil
+}
+
+// readArray reads a file of numbers by the ending of its name; without a known ending, standard input or a pipe for
+// example, by its first bytes.
+func readArray(path string) (*array, error) {
+	var a *array
+	err := read(path, func(in *bufio.Reader) (err error) {
+		start, _ := in.Peek(len(npyMagic))
+		ending := filepath.Ext(strings.TrimSuffix(path, ".gz"))
+		if ending == ".npy" || ending != ".csv" && string(start) == npyMagic {
+			a, err = decodeNPY(in)
+		} else {
+			a, err = decodeCSV(in)
+		}
+		return err
+	})
+	return a, err
+}
