@@ -1,0 +1,12 @@
+// Package wire reads and writes the two tables that odepipe's commands exchange, as Arrow IPC streams and files.
+//
+//	sample table   one row per sample, one batch per mini-batch      SampleWriter -> SampleReader
+//	tensor table   one row per tensor, one batch per step (a Set)    TensorWriter -> TensorReader, ParamSource
+//	checkpoint     a tensor table of one Set, as an Arrow file       Checkpoint.Save -> ReadCheckpoint
+//
+//	bytes -> guard (limits, structure, end marker) -> ipc.Reader -> table (columns, checksums) -> host slices
+//
+// Input is not trusted: whatever the bytes, a reader returns a table or an error, never panics, and allocates in
+// proportion to what it has really received. Absent on purpose: nulls, dictionaries, compression, big-endian data,
+// and any knowledge of what the tensors mean.
+package wire

@@ -1,0 +1,94 @@
+package wire
+
+import (
+	"fmt"
+	"io"
+
+	"odepipe/pkg/tensor"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+)
+
+// SampleReader reads a stream of the sample table. Its first error stays.
+type SampleReader struct {
+	source  source
+	columns []Column
+}
+
+// NewSampleReader makes a reader. Nothing is read before Header or Next.
+func NewSampleReader(r io.Reader, l Limits) *SampleReader {
+	return &SampleReader{source: newSource(r, l, sampleKinds)}
+}
+
+// Header returns the stream's header and its columns, without data. It waits until they have come.
+//
+// It returns ErrEmpty, ErrNotArrow or ErrTruncated for what is not the beginning of a stream; ErrVersion, ErrKind or
+// ErrTable for a stream that is not a sample table of this version; ErrCorrupt, ErrChecksum or ErrLimit for a damaged
+// one; and what reading returned.
+func (r *SampleReader) Header() (Header, []Column, error) {
+	if err := r.open(); err != nil {
+		return Header{}, nil, err
+	}
+	return r.source.header, r.columns, nil
+}
+
+func (r *SampleReader) open() error {
+	if err := r.source.open(); err != nil || r.columns != nil {
+		return err
+	}
+	fields := r.source.schema().Fields()
+	columns := make([]Column, len(fields))
+	for i, f := range fields {
+		if columns[i], r.source.err = columnOf(f); r.source.err != nil {
+			return r.source.err
+		}
+	}
+	_, r.source.err = describeAll(columns)
+	r.columns = columns
+	return r.source.err
+}
+
+// Next reads one batch into s, whose columns then alias the reader's memory until the next call. It returns io.EOF
+// after the last batch, when the end of the stream is proven, and otherwise as Header does, with the batch's number.
+func (r *SampleReader) Next(s *Samples) error {
+	if err := r.open(); err != nil {
+		return err
+	}
+	rec, err := r.source.next()
+	if err != nil {
+		return err
+	}
+	s.Rows = int(rec.NumRows())
+	s.Columns = append(s.Columns[:0], r.columns...)
+	for i := range s.Columns {
+		s.Columns[i].take(rec.Column(i))
+	}
+	return nil
+}
+
+// take points the column at an array's memory. It panics if the array is not of the column's type.
+func (c *Column) take(a arrow.Array) {
+	if list, ok := a.(*array.FixedSizeList); ok {
+		a = list.ListValues()
+	}
+	switch a := a.(type) {
+	case *array.Int64:
+		c.I64 = a.Int64Values()
+	case *array.Int32:
+		c.I32 = a.Int32Values()
+	default:
+		c.Value = floats(a)
+	}
+}
+
+// floats is the memory of an array of floating-point numbers. It panics for any other.
+func floats(a arrow.Array) tensor.Buffer {
+	switch a := a.(type) {
+	case *array.Float32:
+		return tensor.Buffer{F32: a.Float32Values()}
+	case *array.Float64:
+		return tensor.Buffer{F64: a.Float64Values()}
+	}
+	panic(fmt.Sprintf("wire: array of %T", a))
+}
