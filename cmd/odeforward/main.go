@@ -1,0 +1,50 @@
+// Odeforward solves dx/dt = F(t, x, theta) for mini-batches and writes the terminal states.
+package main
+
+import (
+	"odepipe/pkg/cli"
+	"odepipe/pkg/pipeline"
+	"odepipe/pkg/wire"
+)
+
+func main() { cli.Main(program()) }
+
+func program() cli.Program {
+	var params string
+	var o pipeline.ForwardOptions
+	return cli.Program{
+		Name:    "odeforward",
+		Purpose: "Run a model on mini-batches: solve its ODE blocks from t0 to t1, write terminal states, outputs and losses.",
+		Usage:   "--params FILE|FIFO [flags]",
+		Define: func(f *cli.Flags) {
+			f.StringVar(&params, "params", "", "parameters: a checkpoint `FILE`, used for every mini-batch, or a FIFO or stream with one set for each")
+			f.BoolVar(&o.KeepInitial, "keep-initial", false, "write the states at t0 too, as <block>.x0")
+		},
+		Run: func(c *cli.Context, _ []string) error {
+			if params == "" {
+				return cli.Usage("--params is missing")
+			}
+			in, err := c.Input()
+			if err != nil {
+				return err
+			}
+			out, err := c.Output()
+			if err != nil {
+				return err
+			}
+			source, err := wire.OpenParams(params, o.Limits)
+			if err != nil {
+				return err
+			}
+			defer source.Close()
+			progress := c.Progress(-1, "mini-batches")
+			o.Backend = c.Backend
+			o.Done = func(int64) { progress.Advance(1, "") }
+			return pipeline.Forward(source, in, out, o)
+		},
+		Input:  "sample table of kind batch, from datagen",
+		Output: "sample table of kind state: its input's columns, then <block>.x1, pred, loss, nfe",
+		Examples: `datagen mnist --count=1 | odeforward --params=ck.arrow > state.arrow
+datagen mnist --split=test | odeforward --params=ck.arrow | evalmodel`,
+	}
+}

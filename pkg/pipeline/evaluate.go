@@ -1,0 +1,171 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+
+	"odepipe/pkg/model"
+	"odepipe/pkg/tensor"
+	"odepipe/pkg/wire"
+)
+
+// Figures judge a model on a data set; evalmodel prints them as JSON.
+type Figures struct {
+	Samples  int            `json:"samples"`
+	Loss     float64        `json:"loss"`               // mean over samples
+	Accuracy *float64       `json:"accuracy,omitempty"` // 0 to 1, models with classes only
+	NFE      float64        `json:"nfe"`                // evaluations of F in the forward solves of a mini-batch, mean over samples
+	Classes  []ClassFigures `json:"classes,omitempty"`
+}
+
+// ClassFigures are the same for the samples of one true class.
+type ClassFigures struct {
+	Class    int     `json:"class"`
+	Samples  int     `json:"samples"`
+	Loss     float64 `json:"loss"`
+	Accuracy float64 `json:"accuracy"`
+}
+
+// Prediction is one sample's outcome.
+type Prediction struct {
+	Index    int64 // row in the data set; position in the stream if the stream does not say
+	Loss     float64
+	HasClass bool
+	True     int32         // class
+	Class    int32         // with the largest output
+	Pred     tensor.Buffer // the model's output, valid during the call
+}
+
+// EvaluateOptions are evalmodel's.
+type EvaluateOptions struct {
+	ByClass bool
+	Limits  wire.Limits
+	Each    func(Prediction) error // called for every sample; may be nil
+}
+
+// Evaluate reads odeforward's stream to its end.
+func Evaluate(in io.Reader, o EvaluateOptions) (Figures, error) {
+	reader := wire.NewSampleReader(in, o.Limits)
+	header, _, err := reader.Header()
+	if err != nil {
+		return Figures{}, err
+	}
+	if err := header.Want(wire.State); err != nil {
+		return Figures{}, err
+	}
+	n, err := networkOf(header)
+	if err != nil {
+		return Figures{}, err
+	}
+	if o.ByClass && !n.Loss.Classes {
+		return Figures{}, fmt.Errorf("model %q has no classes: %w", n.Spec.Name, ErrMismatch)
+	}
+	t := &tally{net: n, width: n.Output.Size(), options: o}
+	var batch wire.Samples
+	for {
+		if err := reader.Next(&batch); err == io.EOF {
+			break
+		} else if err != nil {
+			return Figures{}, err
+		}
+		if err := t.add(&batch); err != nil {
+			return Figures{}, err
+		}
+	}
+	return t.figures(), nil
+}
+
+// tally sums over samples.
+type tally struct {
+	net     *model.Network
+	width   int
+	options EvaluateOptions
+
+	samples, correct int
+	total, nfe       float64
+	classes          []classTally
+}
+
+type classTally struct {
+	samples, correct int
+	total            float64
+}
+
+func (t *tally) add(batch *wire.Samples) error {
+	pred, losses, nfe := batch.Column("pred"), batch.Column("loss"), batch.Column("nfe")
+	if pred == nil || losses == nil || pred.Value.Len() != batch.Rows*t.width || losses.Value.Len() != batch.Rows {
+		return fmt.Errorf("the stream lacks the columns pred and loss of its model: %w", ErrMismatch)
+	}
+	target, err := targetOf(t.net, batch)
+	if err != nil {
+		return err
+	}
+	for n := range batch.Rows {
+		p := Prediction{Index: int64(t.samples), Loss: losses.Value.At(n), Pred: pred.Value.Slice(n*t.width, (n+1)*t.width)}
+		if c := batch.Column("index"); c != nil && c.Type == wire.Int64 {
+			p.Index = c.I64[n]
+		}
+		if t.net.Loss.Classes {
+			p.HasClass, p.True, p.Class = true, target.Class[n], largest(p.Pred)
+		}
+		t.count(p)
+		if nfe != nil && nfe.Type == wire.Int32 {
+			t.nfe += float64(nfe.I32[n])
+		}
+		if t.options.Each != nil {
+			if err := t.options.Each(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// largest is the index of the largest element, the first of several.
+func largest(row tensor.Buffer) int32 {
+	best := 0
+	for i := 1; i < row.Len(); i++ {
+		if row.At(i) > row.At(best) {
+			best = i
+		}
+	}
+	return int32(best)
+}
+
+func (t *tally) count(p Prediction) {
+	t.samples++
+	t.total += p.Loss
+	if !p.HasClass {
+		return
+	}
+	for len(t.classes) <= int(p.True) {
+		t.classes = append(t.classes, classTally{})
+	}
+	c := &t.classes[p.True]
+	c.samples++
+	c.total += p.Loss
+	if p.Class == p.True {
+		t.correct++
+		c.correct++
+	}
+}
+
+func (t *tally) figures() Figures {
+	f := Figures{Samples: t.samples}
+	if t.samples == 0 {
+		return f
+	}
+	f.Loss, f.NFE = t.total/float64(t.samples), t.nfe/float64(t.samples)
+	if t.net.Loss.Classes {
+		accuracy := float64(t.correct) / float64(t.samples)
+		f.Accuracy = &accuracy
+	}
+	if t.options.ByClass {
+		for i, c := range t.classes {
+			if c.samples > 0 {
+				f.Classes = append(f.Classes, ClassFigures{i, c.samples, c.total / float64(c.samples), float64(c.correct) / float64(c.samples)})
+			}
+		}
+	}
+	return f
+}

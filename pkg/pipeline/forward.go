@@ -1,0 +1,218 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"odepipe/pkg/backend"
+	"odepipe/pkg/loss"
+	"odepipe/pkg/model"
+	"odepipe/pkg/nn"
+	"odepipe/pkg/ode"
+	"odepipe/pkg/tensor"
+	"odepipe/pkg/wire"
+)
+
+// ForwardOptions are odeforward's.
+type ForwardOptions struct {
+	Backend     func(tensor.DType) (backend.Backend, error)
+	KeepInitial bool // write <block>.x0 too
+	Limits      wire.Limits
+	Done        func(step int64) // called after each mini-batch; may be nil
+}
+
+// Forward reads mini-batches, runs the model on each with the parameters that belong to it, and writes the states at
+// t1 of every ODE block, the outputs and the loss of every sample.
+func Forward(params wire.ParamSource, in io.Reader, out io.Writer, o ForwardOptions) error {
+	reader := wire.NewSampleReader(in, o.Limits)
+	source, columns, err := reader.Header()
+	if err != nil {
+		return err
+	}
+	if err := source.Want(wire.Batch); err != nil {
+		return err
+	}
+	header, dtype, err := params.Header()
+	if err != nil {
+		return fmt.Errorf("parameters: %w", err)
+	}
+	n, err := networkOf(header)
+	if err != nil {
+		return fmt.Errorf("parameters: %w", err)
+	}
+	if err := checkInput(n, columns); err != nil {
+		return err
+	}
+	be, err := o.Backend(dtype)
+	if err != nil {
+		return err
+	}
+	defer be.Close()
+	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, host: hostBuffers{dtype: dtype}}
+	writer := wire.NewSampleWriter(out, wire.Header{Kind: wire.State, Model: header.Model, ModelSHA256: header.ModelSHA256,
+		Dataset: source.Dataset, Split: source.Split})
+	if err := f.run(reader, writer, params, o.Done); err != nil {
+		return err
+	}
+	return finishParams(params)
+}
+
+// checkInput compares the stream's x with the model's input.
+func checkInput(n *model.Network, columns []wire.Column) error {
+	i := slices.IndexFunc(columns, func(c wire.Column) bool { return c.Name == "x" })
+	if i < 0 || columns[i].Type != wire.Values {
+		return fmt.Errorf("the stream has no column x of values: %w", ErrMismatch)
+	}
+	if !slices.Equal(columns[i].Shape, n.Spec.Input.Dims()) {
+		return fmt.Errorf("samples have shape %v, the model %q takes %v: %w", tensor.Of(columns[i].Shape...), n.Spec.Name, n.Spec.Input, ErrMismatch)
+	}
+	return nil
+}
+
+type forward struct {
+	be          backend.Backend
+	net         *model.Network
+	keepInitial bool
+	host        hostBuffers
+	out         wire.Samples
+}
+
+func (f *forward) run(reader *wire.SampleReader, writer *wire.SampleWriter, params wire.ParamSource, done func(int64)) error {
+	var batch wire.Samples
+	for k := 0; ; k++ {
+		if err := reader.Next(&batch); err == io.EOF {
+			return writer.Close()
+		} else if err != nil {
+			return err
+		}
+		step := stepOf(&batch, k)
+		set, err := nextParams(params, step)
+		if err != nil {
+			return err
+		}
+		mark := f.be.Mark()
+		err = f.batch(&batch, set)
+		f.be.Release(mark)
+		if err != nil {
+			return fmt.Errorf("mini-batch %d: %w", step, err)
+		}
+		if err := writer.Write(&f.out); err != nil {
+			return err
+		}
+		if done != nil {
+			done(step)
+		}
+	}
+}
+
+// stepOf is the mini-batch's number: its column step, or its position in a stream that has none.
+func stepOf(s *wire.Samples, position int) int64 {
+	if c := s.Column("step"); c != nil && c.Type == wire.Int64 && s.Rows > 0 {
+		return c.I64[0]
+	}
+	return int64(position)
+}
+
+// batch computes one mini-batch into f.out.
+func (f *forward) batch(batch *wire.Samples, set *wire.Set) error {
+	w, err := upload(f.be, f.net, set)
+	if err != nil {
+		return err
+	}
+	target, err := targetOf(f.net, batch)
+	if err != nil {
+		return err
+	}
+	f.out.Rows = batch.Rows
+	f.out.Columns = append(f.out.Columns[:0], batch.Columns...)
+	x := f.be.Batch(batch.Rows, f.net.Spec.Input)
+	f.be.Upload(x, batch.Column("x").Value)
+	evaluations, ode := 0, 0
+	for _, s := range f.net.Segments {
+		b := s.Chain.Bind(f.be, x.N, w.of(s))
+		if s.ODE == nil {
+			y := f.be.Batch(x.N, s.Chain.Out)
+			b.Forward(y, 0, x)
+			x = y
+			continue
+		}
+		if f.keepInitial {
+			f.column(s.ODE.Name+".x0", x)
+		}
+		y, stats, err := solve(f.be, s.ODE, b, x, w.t1[ode])
+		if err != nil {
+			return err
+		}
+		f.column(s.ODE.Name+".x1", y)
+		x, evaluations, ode = y, evaluations+stats.Evaluations, ode+1
+	}
+	if err := f.judge(f.column("pred", x), target); err != nil {
+		return err
+	}
+	nfe := f.host.int32s("nfe", batch.Rows)
+	for i := range nfe {
+		nfe[i] = int32(evaluations)
+	}
+	f.out.Columns = append(f.out.Columns, wire.Column{Name: "nfe", Type: wire.Int32, I32: nfe})
+	return nil
+}
+
+// column downloads a batch into a new output column.
+func (f *forward) column(name string, x tensor.T) tensor.Buffer {
+	value := f.host.values(name, x.Size())
+	f.be.Download(value, x)
+	f.out.Columns = append(f.out.Columns, wire.Column{Name: name, Type: wire.Values, Shape: x.Shape.Dims(), DType: f.be.DType(), Value: value})
+	return value
+}
+
+// judge adds the column loss.
+func (f *forward) judge(pred tensor.Buffer, target loss.Target) error {
+	width := f.net.Output.Size()
+	row := make([]float64, width)
+	losses := f.host.values("loss", f.out.Rows)
+	for n := range f.out.Rows {
+		for d := range row {
+			row[d] = pred.At(n*width + d)
+		}
+		l := f.net.Loss.Row(row, nil, target, n)
+		if math.IsNaN(l) || math.IsInf(l, 0) {
+			return fmt.Errorf("sample %d: the loss is %g: %w", n, l, ErrNonFinite)
+		}
+		losses.Set(n, l)
+	}
+	f.out.Columns = append(f.out.Columns, wire.Column{Name: "loss", Type: wire.Values, DType: f.be.DType(), Value: losses})
+	return nil
+}
+
+// targetOf takes the samples' y and checks it against the model's output and loss.
+func targetOf(n *model.Network, s *wire.Samples) (loss.Target, error) {
+	var target loss.Target
+	if c := s.Column("y"); c != nil {
+		switch c.Type {
+		case wire.Int32:
+			target.Class = c.I32
+		case wire.Values:
+			target.Values, target.Shape = c.Value, c.Shape
+		}
+	}
+	return target, n.Loss.Check(n.Output, target, s.Rows)
+}
+
+// solve integrates an ODE block from x at t0 to t1.
+func solve(be backend.Backend, o *model.ODESpec, field *nn.Bound, x tensor.T, t1 float64) (tensor.T, ode.Stats, error) {
+	problem := ode.Problem{Field: fieldOf{field}, Block: o.Name}
+	y, stats, err := ode.Solve(be, problem, ode.State{x}, o.T0, t1, o.Solver, nil)
+	if err != nil {
+		return tensor.T{}, stats, err
+	}
+	return y[0], stats, nil
+}
+
+// fieldOf is a chain as the right-hand side of an ODE.
+type fieldOf struct{ chain *nn.Bound }
+
+func (f fieldOf) Eval(dst ode.State, t float64, y ode.State, _ bool) {
+	f.chain.Forward(dst[0], t, y[0])
+}
