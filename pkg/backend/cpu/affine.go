@@ -1,0 +1,108 @@
+package cpu
+
+import (
+	"odepipe/pkg/backend"
+	"odepipe/pkg/tensor"
+)
+
+// Pack lays the weight out for the tile kernel, once for each direction, without the time channel. It panics if the
+// weight does not fit its geometry.
+func (be *Backend) Pack(g backend.Conv, w tensor.T) backend.Packed {
+	if w.Shape.Size() != g.Out*g.FanIn() {
+		panic("cpu: weight does not fit its geometry")
+	}
+	plans := be.planOf(g)
+	return backend.Packed{
+		Weight:   w,
+		Forward:  tensor.Buffer{F32: be.pack(g, plans.forward, false, floats(w))},
+		Backward: tensor.Buffer{F32: be.pack(g, plans.backward, true, floats(w))},
+	}
+}
+
+func (be *Backend) pack(g backend.Conv, plan *tilePlan, backward bool, w []float32) []float32 {
+	dst := be.arena.take(plan.rows * plan.steps)
+	parts := be.pool.partsFor(be.kernels.tiles(plan.rows), 4*len(dst))
+	be.packing = packing{kernels: be.kernels, g: g, plan: plan, backward: backward, dst: dst, w: w, parts: parts}
+	be.pool.run(&be.packing, parts)
+	return dst
+}
+
+// packing writes dst [tile][step][row of the tile]; the order of the steps is that of planForward or planBackward.
+type packing struct {
+	kernels  *kernels
+	g        backend.Conv
+	plan     *tilePlan
+	backward bool
+	dst, w   []float32
+	parts    int
+}
+
+func (p *packing) part(i int, _ *worker) {
+	tiles := p.kernels.tiles(p.plan.rows)
+	first, last := share(tiles, i, p.parts)
+	for tile := first; tile < last; tile++ {
+		lo, hi := share(p.plan.rows, tile, tiles)
+		for row := lo; row < hi; row++ {
+			if dst := p.dst[lo*p.plan.steps+row-lo:]; p.backward {
+				p.inputRow(dst, hi-lo, row)
+			} else {
+				p.outputRow(dst, hi-lo, row)
+			}
+		}
+	}
+}
+
+// outputRow writes step (u, v, c) of output channel o to every stride-th number of dst.
+func (p *packing) outputRow(dst []float32, stride, o int) {
+	g := p.g
+	taps, time := g.Kernel*g.Kernel, g.Channels()-g.In
+	for c := 0; c < g.In; c++ {
+		for tap, v := range p.w[o*g.FanIn()+(c+time)*taps:][:taps] {
+			dst[(tap*g.In+c)*stride] = v
+		}
+	}
+}
+
+// inputRow writes step (u, reversed v, o) of input channel c to every stride-th number of dst.
+func (p *packing) inputRow(dst []float32, stride, c int) {
+	g := p.g
+	taps, time := g.Kernel*g.Kernel, g.Channels()-g.In
+	for o := 0; o < g.Out; o++ {
+		for tap, v := range p.w[o*g.FanIn()+(c+time)*taps:][:taps] {
+			reversed := tap + g.Kernel - 1 - 2*(tap%g.Kernel)
+			dst[(reversed*g.Out+o)*stride] = v
+		}
+	}
+}
+
+// ConvForward writes dst = w * x + image.
+func (be *Backend) ConvForward(dst tensor.T, g backend.Conv, p backend.Packed, image, x tensor.T) {
+	in, out := g.In*g.H*g.W, g.Out*g.OH()*g.OW()
+	if x.N != dst.N || x.Shape.Size() != in || dst.Shape.Size() != out {
+		panic("cpu: tensors do not fit the convolution")
+	}
+	var start []float32
+	if image.Buf.F32 != nil {
+		if start = floats(image); len(start) != out {
+			panic("cpu: bias image does not fit the convolution")
+		}
+	}
+	be.product = product{
+		plan: be.planOf(g).forward, a: p.Forward.F32, b: floats(x), blockB: in * lanes, image: start,
+		dst: floats(dst), stride: lanes, column: g.Out * lanes, columns: blocks(x.N) * g.OH() * g.OW(),
+	}
+	be.compute()
+}
+
+// ConvBackward writes dx = w^T dy.
+func (be *Backend) ConvBackward(dx tensor.T, g backend.Conv, p backend.Packed, dy tensor.T) {
+	in, out := g.In*g.H*g.W, g.Out*g.OH()*g.OW()
+	if dx.N != dy.N || dx.Shape.Size() != in || dy.Shape.Size() != out {
+		panic("cpu: tensors do not fit the convolution")
+	}
+	be.product = product{
+		plan: be.planOf(g).backward, a: p.Backward.F32, b: floats(dy), blockB: out * lanes,
+		dst: floats(dx), stride: lanes, column: g.In * lanes, columns: blocks(dy.N) * g.H * g.W,
+	}
+	be.compute()
+}

@@ -1,0 +1,124 @@
+package cpu
+
+import "unsafe"
+
+// generic is the set of kernels in plain Go: what runs on processors without a set of their own, and what the other
+// sets are tested against.
+var generic = newGeneric()
+
+func newGeneric() *kernels {
+	k := &kernels{
+		name: "generic", tileRows: 4, dotRows: 4, dotColumns: 3,
+		dot: genericDot, combine: genericCombine, scaledSquares: genericScaledSquares, dotLanes: genericDotLanes,
+	}
+	k.tile = []func(*tileCall){nil}
+	for rows := 1; rows <= k.tileRows; rows++ {
+		k.tile = append(k.tile, func(c *tileCall) { genericTile(c, rows) })
+	}
+	for a := range k.activate {
+		f := activations[a]
+		k.activate[a] = func(c *streamCall) { genericActivate(c, f.value) }
+		k.activateGrad[a] = func(c *streamCall) { genericActivateGrad(c, f.slope) }
+	}
+	return k
+}
+
+// from is the slice of n numbers that begins so many floats after p.
+func from(p *float32, offset, n int) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(p), 4*offset)), n)
+}
+
+func genericTile(c *tileCall, rows int) {
+	for r := 0; r < rows; r++ {
+		dst := (*[lanes]float32)(from(c.dst, r*c.stride, lanes))
+		var acc [lanes]float32
+		switch c.start {
+		case fromImage:
+			for l := range acc {
+				acc[l] = from(c.image, r, 1)[0]
+			}
+		case fromDst:
+			acc = *dst
+		}
+		for _, run := range unsafe.Slice(c.runs, c.count) {
+			a, b := from(c.a, run.a*rows, run.n*rows), from(c.b, run.b*lanes, run.n*lanes)
+			for i := 0; i < run.n; i++ {
+				x, y := a[i*rows+r], (*[lanes]float32)(b[i*lanes:])
+				for l := range acc {
+					acc[l] += x * y[l]
+				}
+			}
+		}
+		*dst = acc
+	}
+}
+
+func genericDot(c *dotCall) {
+	const rows, columns = 4, 3
+	sum := from(c.sum, 0, rows*dotPad)
+	for i := 0; i < rows; i++ {
+		for j := 0; j < columns; j++ {
+			var acc [lanes]float32
+			for _, run := range unsafe.Slice(c.runs, c.count) {
+				for n := 0; n < run.n; n++ {
+					a := (*[lanes]float32)(from(c.a, ((run.a+n*c.stepA)*rows+i)*lanes, lanes))
+					b := (*[lanes]float32)(from(c.b, ((run.b+n*c.stepB)*columns+j)*lanes, lanes))
+					for l := range acc {
+						acc[l] += a[l] * b[l]
+					}
+				}
+			}
+			total := float32(0)
+			for _, v := range acc {
+				total += v
+			}
+			sum[i*dotPad+j] += total
+		}
+	}
+}
+
+func genericCombine(c *streamCall) {
+	dst := from(c.dst, c.offset, c.rows*lanes)
+	terms := unsafe.Slice(c.terms, c.count)
+	for i := range dst {
+		sum := float32(0)
+		for _, t := range terms {
+			sum += t.coef * from(t.x, c.offset+i, 1)[0]
+		}
+		dst[i] = sum
+	}
+}
+
+func genericScaledSquares(c *streamCall) {
+	y0, y1 := from(c.x, c.offset, c.rows*lanes), from(c.y, c.offset, c.rows*lanes)
+	terms := unsafe.Slice(c.terms, c.count)
+	for i := range y0 {
+		e := float32(0)
+		for _, t := range terms {
+			e += t.coef * from(t.x, c.offset+i, 1)[0]
+		}
+		e /= c.atol + c.rtol*max(abs(y0[i]), abs(y1[i]))
+		c.sum[i%lanes] += e * e
+	}
+}
+
+func genericDotLanes(c *streamCall) {
+	y := from(c.y, c.offset, c.rows*lanes)
+	for i, x := range from(c.x, c.offset, c.rows*lanes) {
+		c.sum[i%lanes] += x * y[i]
+	}
+}
+
+func genericActivate(c *streamCall, value func(float32) float32) {
+	dst := from(c.dst, c.offset, c.rows*lanes)
+	for i, x := range from(c.x, c.offset, c.rows*lanes) {
+		dst[i] = value(x)
+	}
+}
+
+func genericActivateGrad(c *streamCall, slope func(float32) float32) {
+	dst, dy := from(c.dst, c.offset, c.rows*lanes), from(c.y, c.offset, c.rows*lanes)
+	for i, x := range from(c.x, c.offset, c.rows*lanes) {
+		dst[i] = dy[i] * slope(x)
+	}
+}

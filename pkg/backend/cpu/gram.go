@@ -1,0 +1,158 @@
+package cpu
+
+import (
+	"odepipe/pkg/backend"
+	"odepipe/pkg/tensor"
+)
+
+// CotangentGram writes dst[Out, Out] = sum over samples and output positions of dy dy^T.
+func (be *Backend) CotangentGram(dst tensor.T, g backend.Conv, dy tensor.T) {
+	pixels := g.OH() * g.OW()
+	if dy.Shape.Size() != g.Out*pixels || dst.Shape.Size() != g.Out*g.Out {
+		panic("cpu: tensors do not fit the convolution")
+	}
+	plan, count := be.selfPlan(pixels, blocks(dy.N))
+	be.contract = contraction{rows: g.Out, columns: g.Out, dst: floats(dst), strideA: g.Out, strideB: 1}
+	be.contractAll(plan, dy, dy, count)
+}
+
+// selfPlan contracts an image with itself; with one pixel, the blocks are the positions.
+func (be *Backend) selfPlan(pixels, blocks int) (plan *dotPlan, count int) {
+	if pixels == 1 {
+		pixels, blocks = blocks, 1
+	}
+	be.linear.planPairs(pixels, true)
+	return &be.linear, blocks
+}
+
+// PatchGram writes dst[K, K] = sum over samples and output positions of z z^T, z = the patch of [t, x] and a final 1.
+// The part of x with itself comes from gramPlan's contractions; the rows and columns of the time channel and of the 1
+// are sums of x over windows.
+func (be *Backend) PatchGram(dst tensor.T, g backend.Conv, x tensor.T, t float64) {
+	if x.Shape.Size() != g.In*g.H*g.W || dst.Shape.Size() != g.GramSize()*g.GramSize() {
+		panic("cpu: tensors do not fit the convolution")
+	}
+	mark := be.Mark()
+	plans := be.planOf(g)
+	if plans.patch == nil {
+		plans.patch = planGram(g)
+	}
+	plan := plans.patch
+	dot, count := &plan.dot, blocks(x.N)
+	if g.Kernel == 1 && g.H*g.W == 1 && g.Padding == 0 {
+		dot, count = be.selfPlan(1, count)
+	}
+	products := be.arena.take(dot.count * g.In * g.In)
+	be.contract = contraction{rows: g.In, columns: g.In, dst: products, strideA: g.In, strideB: 1, strideT: g.In * g.In}
+	be.contractAll(dot, x, x, count)
+
+	scratch := (dot.count + 1) * g.In
+	be.spread = gramSpread{g: g, plan: plan, dst: floats(dst), products: products,
+		scratch: be.arena.take(len(be.pool.workers) * scratch), parts: be.pool.partsFor(g.In, g.FanIn()*g.FanIn())}
+	be.pool.run(&be.spread, be.spread.parts)
+	if g.Time || g.Bias {
+		sums := be.Plain(x.Shape)
+		be.SumBatch(sums, x)
+		constantRows(floats(dst), g, floats(sums), x.N, t)
+	}
+	be.Release(mark)
+}
+
+// gramSpread adds the products of regions up to the Gram matrix of the channels of x, row by row:
+//
+//	dst[(c, s), (c', t)] = sum over the regions r of (s, t) of products[r][c][c'],  s <= t
+//
+// and of products[r][c'][c] for the pair (t, s) where s > t.
+type gramSpread struct {
+	g        backend.Conv
+	plan     *gramPlan
+	dst      []float32
+	products []float32 // [region][In][In]
+	scratch  []float32 // for each thread [region][In], [In]
+	parts    int
+}
+
+func (s *gramSpread) part(i int, w *worker) {
+	size := len(s.products)/s.g.In + s.g.In
+	scratch := s.scratch[w.number*size:][:size]
+	columns, sum := scratch[:size-s.g.In], scratch[size-s.g.In:]
+	first, last := share(s.g.In, i, s.parts)
+	for c := first; c < last; c++ {
+		for k := range columns { // column c of every product
+			columns[k] = s.products[k*s.g.In+c]
+		}
+		for from := 0; from < s.g.Kernel*s.g.Kernel; from++ {
+			s.row(c, from, columns, sum)
+		}
+	}
+}
+
+// row writes the row of channel c and tap s, but for its constants.
+func (s *gramSpread) row(c, from int, columns, sum []float32) {
+	g := s.g
+	window, time, in := g.Kernel*g.Kernel, g.Channels()-g.In, g.In
+	row := s.dst[((c+time)*window+from)*g.GramSize()+time*window:]
+	for to := 0; to < window; to++ {
+		clear(sum)
+		for _, region := range s.plan.regions[min(from, to)*window+max(from, to)] {
+			part := columns[region*in:][:in]
+			if from <= to {
+				part = s.products[(region*in+c)*in:][:in]
+			}
+			for k, v := range part {
+				sum[k] += v
+			}
+		}
+		for k, v := range sum {
+			row[k*window+to] = v
+		}
+	}
+}
+
+// constantRows writes the rows and columns of the time channel and of the final 1; sums [H, W, In] is x summed over the
+// n samples.
+func constantRows(dst []float32, g backend.Conv, sums []float32, n int, t float64) {
+	side, window, time := g.GramSize(), g.Kernel*g.Kernel, g.Channels()-g.In
+	set := func(i, j int, v float64) { dst[i*side+j], dst[j*side+i] = float32(v), float32(v) }
+	for tap := 0; tap < window; tap++ {
+		rows, columns := outputs(g, tap/g.Kernel, g.H, g.OH()), outputs(g, tap%g.Kernel, g.W, g.OW())
+		for other := 0; g.Time && other < window; other++ { // the time channel at tap other
+			r := meet(rows, outputs(g, other/g.Kernel, g.H, g.OH()))
+			c := meet(columns, outputs(g, other%g.Kernel, g.W, g.OW()))
+			set(other, tap, t*t*float64(n*(r.hi-r.lo)*(c.hi-c.lo)))
+			for k := 0; k < g.In; k++ {
+				set(other, (k+time)*window+tap, t*tapSum(g, sums[k:], tap, r, c))
+			}
+		}
+		if !g.Bias {
+			continue
+		}
+		if g.Time {
+			set(side-1, tap, t*float64(n*(rows.hi-rows.lo)*(columns.hi-columns.lo)))
+		}
+		for k := 0; k < g.In; k++ {
+			set(side-1, (k+time)*window+tap, tapSum(g, sums[k:], tap, rows, columns))
+		}
+	}
+	if g.Bias {
+		set(side-1, side-1, float64(n*g.OH()*g.OW()))
+	}
+}
+
+// tapSum adds, over some output rows and columns, the pixels of one channel under a tap.
+func tapSum(g backend.Conv, image []float32, tap int, rows, columns span) float64 {
+	sum := 0.0
+	for i := rows.lo; i < rows.hi; i++ {
+		h := i*g.Stride + tap/g.Kernel - g.Padding
+		for j := columns.lo; j < columns.hi; j++ {
+			sum += float64(image[(h*g.W+j*g.Stride+tap%g.Kernel-g.Padding)*g.In])
+		}
+	}
+	return sum
+}
+
+// meet is the intersection of two ranges.
+func meet(a, b span) span {
+	lo, hi := max(a.lo, b.lo), min(a.hi, b.hi)
+	return span{lo, max(lo, hi)}
+}

@@ -1,0 +1,30 @@
+package cpu
+
+import "os"
+
+// kernels is one set of inner loops. All sets do the same; they differ in the size of their register tiles.
+type kernels struct {
+	name                    string
+	tileRows                int               // the largest number of rows of a tile
+	tile                    []func(*tileCall) // for each number of rows, from 1
+	dotRows                 int               // of a dot tile, and of the panels of a
+	dotColumns              int               // of a dot tile, and of the panels of b; at most dotPad
+	dot                     func(*dotCall)    //
+	combine                 func(*streamCall) // dst = sum of terms
+	scaledSquares, dotLanes func(*streamCall)
+	activate, activateGrad  [7]func(*streamCall) // by backend.Activation
+}
+
+// tiles is the number of tiles into which so many rows are cut, all of nearly equal size.
+func (k *kernels) tiles(rows int) int { return (rows + k.tileRows - 1) / k.tileRows }
+
+// chooseKernels takes the fastest set that the processor has, but none above the one named by ODEPIPE_CPU.
+func chooseKernels() *kernels {
+	sets := available()
+	for i, k := range sets {
+		if k.name == os.Getenv("ODEPIPE_CPU") {
+			return sets[i]
+		}
+	}
+	return sets[0]
+}

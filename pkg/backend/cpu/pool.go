@@ -1,0 +1,140 @@
+package cpu
+
+import "sync/atomic"
+
+// job is an operation cut into parts that do not depend on one another.
+type job interface {
+	part(i int, w *worker)
+}
+
+// worker is what one thread needs for itself.
+type worker struct {
+	number int
+	tile   tileCall
+	dot    dotCall
+	stream streamCall
+	asleep atomic.Bool
+	wake   chan struct{}
+}
+
+// pool runs jobs on the caller and threads-1 goroutines. Whoever is free claims the next part, so that a worker that
+// the operating system keeps waiting delays nobody. An idle worker spins for a few microseconds, then sleeps.
+type pool struct {
+	workers []*worker // the caller's first
+	job     job
+	parts   int
+	ticket  atomic.Uint64 // number of the job << 32 | parts not yet claimed
+	pending atomic.Int64  // parts not yet finished
+	waiting atomic.Bool   // the caller sleeps until pending is 0
+	done    chan struct{}
+	closed  atomic.Bool
+}
+
+// spins is how often a thread looks for news before it sleeps: about five microseconds.
+const spins = 8192
+
+func newPool(threads int) *pool {
+	p := &pool{done: make(chan struct{}, 1)}
+	for i := 0; i < threads; i++ {
+		p.workers = append(p.workers, &worker{number: i, wake: make(chan struct{}, 1)})
+	}
+	for _, w := range p.workers[1:] {
+		go p.serve(w)
+	}
+	return p
+}
+
+func (p *pool) close() {
+	p.closed.Store(true)
+	for _, w := range p.workers[1:] {
+		if w.asleep.CompareAndSwap(true, false) {
+			w.wake <- struct{}{}
+		}
+	}
+}
+
+// smallWork is the cost below which a job stays on the caller: waking a worker takes about as long.
+const smallWork = 1 << 15
+
+// partsFor is a sensible number of parts for n independent units that cost so many vector operations together:
+// one if it is too little to share, else a few for each thread so that they finish together.
+func (p *pool) partsFor(n, cost int) int {
+	if len(p.workers) == 1 || cost < smallWork {
+		return min(n, 1)
+	}
+	return min(n, 4*len(p.workers))
+}
+
+// run finishes all parts of the job.
+func (p *pool) run(j job, parts int) { p.runIf(parts > 1, j, parts) }
+
+// runIf finishes all parts of the job, on all threads if parallel, else on the caller.
+func (p *pool) runIf(parallel bool, j job, parts int) {
+	if !parallel || len(p.workers) == 1 {
+		for i := 0; i < parts; i++ {
+			j.part(i, p.workers[0])
+		}
+		return
+	}
+	p.job, p.parts = j, parts
+	p.pending.Store(int64(parts))
+	p.ticket.Store((p.ticket.Load()>>32+1)<<32 | uint64(parts))
+	for _, w := range p.workers[1:min(parts, len(p.workers))] {
+		if w.asleep.CompareAndSwap(true, false) {
+			w.wake <- struct{}{}
+		}
+	}
+	p.work(p.workers[0])
+	p.await()
+}
+
+// work claims and does parts until none is left.
+func (p *pool) work(w *worker) {
+	for {
+		ticket := p.ticket.Load()
+		left := int(uint32(ticket))
+		if left == 0 {
+			return
+		}
+		if p.ticket.CompareAndSwap(ticket, ticket-1) { // the job cannot end before this part
+			p.job.part(p.parts-left, w)
+			if p.pending.Add(-1) == 0 && p.waiting.CompareAndSwap(true, false) {
+				p.done <- struct{}{}
+			}
+		}
+	}
+}
+
+// await returns when all claimed parts are finished.
+func (p *pool) await() {
+	for i := 0; i < spins; i++ {
+		if p.pending.Load() == 0 {
+			return
+		}
+	}
+	p.waiting.Store(true)
+	if p.pending.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
+		return
+	}
+	<-p.done
+}
+
+// serve is the life of a worker.
+func (p *pool) serve(w *worker) {
+	for !p.closed.Load() {
+		p.work(w)
+		for i := 0; i < spins && uint32(p.ticket.Load()) == 0; i++ {
+		}
+		if uint32(p.ticket.Load()) != 0 {
+			continue
+		}
+		w.asleep.Store(true)
+		if (uint32(p.ticket.Load()) != 0 || p.closed.Load()) && w.asleep.CompareAndSwap(true, false) {
+			continue
+		}
+		<-w.wake
+	}
+}
+
+// share is the range of units in part i of so many.
+func share(units, i, parts int) (lo, hi int) { return units * i / parts, units * (i + 1) / parts }
