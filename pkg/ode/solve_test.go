@@ -135,13 +135,14 @@ func TestFixedGrid(t *testing.T) {
 		t0, t1, step float64
 		grid         []float64
 	}{
-		"steps that fit":                 {0, 1, 0.25, []float64{0, 0.25, 0.5, 0.75, 1}},
-		"a shorter last step":            {0, 1, 0.4, []float64{0, 0.4, 0.8, 1}},
-		"backwards":                      {1, 0, 0.4, []float64{1, 0.6, 0.2, 0}},
-		"one step over all":              {0, 1, 0, []float64{0, 1}},
-		"a step beyond the end":          {0, 1, 7, []float64{0, 1}},
-		"a quotient just below a number": {0, 0.3, 0.1, []float64{0, 0.1, 0.2, 0.3}},
-		"an offset":                      {-2, -1, 0.5, []float64{-2, -1.5, -1}},
+		"steps that fit":                    {0, 1, 0.25, []float64{0, 0.25, 0.5, 0.75, 1}},
+		"a shorter last step":               {0, 1, 0.4, []float64{0, 0.4, 0.8, 1}},
+		"backwards":                         {1, 0, 0.4, []float64{1, 0.6, 0.2, 0}},
+		"one step over all":                 {0, 1, 0, []float64{0, 1}},
+		"a step beyond the end":             {0, 1, 7, []float64{0, 1}},
+		"a grid that ends just short of it": {0, 0.45, 0.15, []float64{0, 0.15, 0.3, 0.45}},
+		"a quotient just below a number":    {0, 0.3, 0.1, []float64{0, 0.1, 0.2, 0.3}},
+		"an offset":                         {-2, -1, 0.5, []float64{-2, -1.5, -1}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
