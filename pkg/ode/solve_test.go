@@ -171,6 +171,36 @@ func TestFixedGrid(t *testing.T) {
 	}
 }
 
+// Stages at the end of a step are at the very time where the next step starts, so that a field may keep what depends
+// on time only; t + h would now and then be off by a rounding.
+func TestStagesEndWithTheStep(t *testing.T) {
+	for _, m := range ode.Methods {
+		times := map[float64]bool{}
+		be := ref.New()
+		f := &field{system: func(dst []float64, t float64, _ []float64) { dst[0], times[t] = t, true }}
+		inner := 0 // distinct times of the stages strictly inside a step
+		seen := map[float64]bool{0: true, 1: true}
+		for _, c := range m.C {
+			if !seen[c] {
+				seen[c] = true
+				inner++
+			}
+		}
+		y := ode.State{batch(be, 1, []float64{0})}
+		_, stats, err := ode.Solve(be, ode.Problem{Field: f}, y, 0.1, 7, ode.Options{Method: m.Name, Step: 0.0137}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := stats.Steps*(1+inner) + 1
+		if len(m.B) == 1 {
+			want-- // euler does not look at the end
+		}
+		if len(times) != want {
+			t.Errorf("%s: f was evaluated at %d different times in %d steps, want %d", m.Name, len(times), stats.Steps, want)
+		}
+	}
+}
+
 // Steps of chosen size join, and the last is cut at t1 for the observer though the solver passes it.
 func TestObserverSeesEveryStep(t *testing.T) {
 	for _, end := range []float64{4, -4} {
