@@ -37,6 +37,9 @@ func (p Plan) Check() error {
 
 func (p Plan) shards() int { return max(p.Shards, 1) }
 
+// Size is the largest number of rows that Order.Step gives.
+func (p Plan) Size() int { return min(p.Batch, p.Rows) / p.shards() }
+
 // PerEpoch is the number of mini-batches in an epoch.
 func (p Plan) PerEpoch() int64 {
 	n := p.Rows / p.Batch
@@ -72,7 +75,7 @@ func (o *Order) Step(index []int64, step int64) (rows []int64, epoch int32) {
 		o.epoch, o.order = e, newPermutation(p.Rows, p.Seed, uint64(e))
 	}
 	first := int(step%p.PerEpoch()) * p.Batch
-	part := min(p.Batch, p.Rows-first) / p.shards()
+	part := min(p.Batch, p.Rows-first) / p.shards() // the rest of an epoch has fewer rows than Size
 	first += p.Shard * part
 	rows = index[:0]
 	for i := first; i < first+part; i++ {

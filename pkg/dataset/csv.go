@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -13,7 +12,7 @@ import (
 
 // decodeCSV reads rows of numbers, the same many in each: values [rows, columns] as float32. A first row with a field
 // that is no number is a header. A single column of whole numbers, written without point and exponent, becomes ints.
-func decodeCSV(in *bufio.Reader) (*array, error) {
+func decodeCSV(in *input) (*array, error) {
 	if mark, _ := in.Peek(3); string(mark) == "\xef\xbb\xbf" { // byte order mark, as spreadsheets write it
 		in.Discard(3)
 	}

@@ -12,7 +12,13 @@ import (
 	"strings"
 )
 
-// firstChunk is what readExactly allocates before it has seen any of the bytes that a header promises.
+// input is an open file; size is how many bytes it certainly has, 0 where only reading tells.
+type input struct {
+	*bufio.Reader
+	size int64
+}
+
+// firstChunk is what readRest allocates for the bytes that a header promises where the file's size is not known.
 const firstChunk = 1 << 20
 
 // find returns the path of a file below the data folder: the first that exists of folder/name and folder/name.gz over
@@ -38,7 +44,7 @@ func find(root, name string, folders ...string) (string, error) {
 
 // read opens a file, "-" being standard input, unpacks it if its name ends in .gz, and has decode read it.
 // Errors name the file.
-func read(path string, decode func(*bufio.Reader) error) error {
+func read(path string, decode func(*input) error) error {
 	file := os.Stdin
 	if path != "-" {
 		var err error
@@ -49,13 +55,16 @@ func read(path string, decode func(*bufio.Reader) error) error {
 		}
 		defer file.Close()
 	}
-	in := bufio.NewReaderSize(file, 1<<16)
+	in := &input{Reader: bufio.NewReaderSize(file, 1<<16)}
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		in.size = info.Size()
+	}
 	if strings.HasSuffix(path, ".gz") {
 		unzipped, err := gzip.NewReader(in)
 		if err != nil {
 			return fmt.Errorf("%s: %w: not gzip: %v", path, ErrFormat, err)
 		}
-		in = bufio.NewReaderSize(unzipped, 1<<16)
+		in = &input{Reader: bufio.NewReaderSize(unzipped, 1<<16)}
 	}
 	if err := decode(in); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -64,9 +73,9 @@ func read(path string, decode func(*bufio.Reader) error) error {
 }
 
 // readRest reads the n bytes that must be all that is left of a file, head of which have been read before. It allocates
-// no more than twice what the file really has. Its errors count the bytes of the whole file.
-func readRest(in io.Reader, head, n int64) ([]byte, error) {
-	buf := make([]byte, 0, min(n, firstChunk))
+// no more than firstChunk and twice what the file really has. Its errors count the bytes of the whole file.
+func readRest(in *input, head, n int64) ([]byte, error) {
+	buf := make([]byte, 0, min(n, max(in.size, firstChunk)))
 	for int64(len(buf)) < n {
 		if len(buf) == cap(buf) {
 			buf = append(make([]byte, 0, min(n, 2*int64(cap(buf)))), buf...)

@@ -9,7 +9,7 @@ import (
 )
 
 // reader makes what read hands to a decoder.
-func reader(data []byte) *bufio.Reader { return bufio.NewReader(bytes.NewReader(data)) }
+func reader(data []byte) *input { return &input{Reader: bufio.NewReader(bytes.NewReader(data))} }
 
 func FuzzIDX(f *testing.F) {
 	f.Add([]byte("\x00\x00\x08\x01\x00\x00\x00\x03\x01\x02\x03"), 1)

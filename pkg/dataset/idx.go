@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,7 +16,7 @@ const maxElements = 1 << 40
 //
 // with type 8, unsigned bytes. dims [rank], the number of samples first; bytes [dims...], row-major. rank is what the
 // caller expects.
-func decodeIDX(in *bufio.Reader, rank int) (dims []int, bytes []byte, err error) {
+func decodeIDX(in *input, rank int) (dims []int, bytes []byte, err error) {
 	header := make([]byte, 4+4*rank)
 	if n, err := io.ReadFull(in, header); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, nil, fmt.Errorf("%w: the header has %d, %d found", ErrSize, len(header), n)

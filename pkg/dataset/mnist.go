@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bufio"
 	"fmt"
 
 	"odepipe/pkg/tensor"
@@ -50,7 +49,7 @@ func loadMNIST(request Request) (*Set, error) {
 // readDigits reads an IDX file of images [28, 28].
 func readDigits(path string) ([]byte, error) {
 	var pixels []byte
-	err := read(path, func(in *bufio.Reader) error {
+	err := read(path, func(in *input) error {
 		dims, bytes, err := decodeIDX(in, 3)
 		if err == nil && (dims[1] != 28 || dims[2] != 28) {
 			err = fmt.Errorf("%w: images are %d x %d, expected 28 x 28", ErrShape, dims[1], dims[2])
@@ -64,7 +63,7 @@ func readDigits(path string) ([]byte, error) {
 // readLabels reads an IDX file of labels 0 to classes-1.
 func readLabels(path string, classes int) ([]int32, error) {
 	var y []int32
-	err := read(path, func(in *bufio.Reader) error {
+	err := read(path, func(in *input) error {
 		_, bytes, err := decodeIDX(in, 1)
 		if err != nil {
 			return err

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,7 +28,7 @@ var npyTypes = map[string]int{"f4": 4, "f8": 8, "b1": 1, "u1": 1, "i1": 1, "u2":
 
 // decodeNPY reads NumPy's format, versions 1 to 3: magic, version, length of the header, header, elements. It takes
 // float32, float64, bool and all integers, in either byte order and C order.
-func decodeNPY(in *bufio.Reader) (*array, error) {
+func decodeNPY(in *input) (*array, error) {
 	header, size, err := npyHeader(in)
 	if err != nil {
 		return nil, err
@@ -62,7 +61,7 @@ func decodeNPY(in *bufio.Reader) (*array, error) {
 }
 
 // npyHeader reads up to the first element: the text of the header, and how many bytes came before the elements.
-func npyHeader(in *bufio.Reader) (header []byte, size int64, err error) {
+func npyHeader(in *input) (header []byte, size int64, err error) {
 	start := make([]byte, 10)
 	if _, err := io.ReadFull(in, start); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, 0, fmt.Errorf("%w: it ends inside the .npy header", ErrSize)

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bufio"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -96,7 +95,7 @@ func readLength(files Files, x *array) ([]int32, error) {
 // example, by its first bytes.
 func readArray(path string) (*array, error) {
 	var a *array
-	err := read(path, func(in *bufio.Reader) (err error) {
+	err := read(path, func(in *input) (err error) {
 		start, _ := in.Peek(len(npyMagic))
 		ending := filepath.Ext(strings.TrimSuffix(path, ".gz"))
 		if ending == ".npy" || ending != ".csv" && string(start) == npyMagic {

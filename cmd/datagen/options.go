@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"odepipe/pkg/cli"
+	"odepipe/pkg/dataset"
+)
+
+// options are datagen's flags and its argument.
+type options struct {
+	name     string // of the data set, empty with --x
+	files    dataset.Files
+	data     string
+	split    string
+	batch    int
+	epochs   int32
+	seed     uint64
+	shuffle  bool
+	start    int64
+	count    int64
+	dropLast bool
+	shard    string
+
+	part, parts int // of --shard
+}
+
+// define adds the flags.
+func (o *options) define(f *cli.Flags) {
+	f.StringVar(&o.files.X, "x", "", "inputs from `FILE`, .npy [N, ...] or .csv, also packed as .gz")
+	f.StringVar(&o.files.Y, "y", "", "classes (whole numbers from 0) or targets (floats) from `FILE`")
+	f.StringVar(&o.files.Length, "length", "", "numbers of time points of the series x [N, T, C] from `FILE`")
+	f.StringVar(&o.data, "data", "", "the data folder is `DIR` (default $ODEPIPE_DATA, else ./data)")
+	cli.Choice(f, &o.split, "split", dataset.Train, dataset.Splits, "which part of the data set; with --x the name of what the files hold")
+	f.IntVar(&o.batch, "batch", 128, "`N` rows in a mini-batch")
+	f.Int32Var(&o.epochs, "epochs", 1, "stop after `E` passes over the data; no limit if --count alone is given")
+	f.Uint64Var(&o.seed, "seed", 0, "`SEED` of the order and of generated data, 0 to 2^64-1")
+	f.BoolVar(&o.shuffle, "shuffle", true, "a new random order in every epoch (default true for train, false for val and test)")
+	f.Lookup("shuffle").DefValue = "false" // not shown: the usage says it
+	f.Int64Var(&o.start, "start-step", 0, "start with mini-batch `K`, counted from 0 through all epochs")
+	f.Int64Var(&o.count, "count", 0, "stop after `N` mini-batches (default: at the end of the epochs)")
+	f.BoolVar(&o.dropLast, "drop-last", true, "drop the rows that do not fill a last mini-batch; --drop-last=false makes them a smaller one")
+	f.StringVar(&o.shard, "shard", "", "of each mini-batch write the R-th of N equal parts, `R/N`, R from 0")
+}
+
+// check finds what is wrong with the flags before any data is read.
+func (o *options) check(c *cli.Context, args []string) error {
+	if len(args) > 0 {
+		o.name = args[0]
+	}
+	if !c.Flags.Changed("shuffle") {
+		o.shuffle = o.split == dataset.Train
+	}
+	if err := o.checkSource(c); err != nil {
+		return err
+	}
+	switch {
+	case o.batch < 1:
+		return cli.Usage("--batch %d: it must be 1 or more", o.batch)
+	case o.epochs < 1:
+		return cli.Usage("--epochs %d: it must be 1 or more", o.epochs)
+	case o.start < 0:
+		return cli.Usage("--start-step %d: it must be 0 or more", o.start)
+	case o.count < 0:
+		return cli.Usage("--count %d: it must be 0 or more", o.count)
+	}
+	return o.parseShard()
+}
+
+// checkSource finds where the data comes from, and which flags would have no effect on it.
+func (o *options) checkSource(c *cli.Context) error {
+	given := c.Flags.Changed
+	if o.name == "" {
+		return o.checkFiles(given)
+	}
+	if given("x") || given("y") || given("length") {
+		return cli.Usage("%s has its own columns; --x, --y and --length are for files instead of a data set", o.name)
+	}
+	entry, err := dataset.Find(o.name)
+	if err != nil {
+		return cli.Usage("%v", err)
+	}
+	switch {
+	case !entry.Files && given("data"):
+		return cli.Usage("--data has no effect: %s is generated", o.name)
+	case entry.Files && given("seed") && !o.shuffle:
+		return cli.Usage("--seed has no effect without --shuffle")
+	}
+	if o.data == "" {
+		o.data = os.Getenv("ODEPIPE_DATA")
+	}
+	if o.data == "" {
+		o.data = "data"
+	}
+	return nil
+}
+
+// checkFiles is checkSource for the user's own files.
+func (o *options) checkFiles(given func(string) bool) error {
+	stdin := 0
+	for _, path := range []string{o.files.X, o.files.Y, o.files.Length} {
+		if path == "-" {
+			stdin++
+		}
+	}
+	switch {
+	case o.files.X == "" && (given("y") || given("length")):
+		return cli.Usage("--y and --length need --x")
+	case o.files.X == "":
+		return cli.Usage("name a data set, or a file with --x; 'datagen list' shows the data sets")
+	case stdin > 1:
+		return cli.Usage("only one file can be standard input")
+	case given("data"):
+		return cli.Usage("--data has no effect with --x")
+	case given("seed") && !o.shuffle:
+		return cli.Usage("--seed has no effect without --shuffle")
+	}
+	return nil
+}
+
+// parseShard reads R/N.
+func (o *options) parseShard() error {
+	o.parts = 1
+	if o.shard == "" {
+		return nil
+	}
+	r, n, _ := strings.Cut(o.shard, "/")
+	part, errR := strconv.ParseUint(r, 10, 31)
+	parts, errN := strconv.ParseUint(n, 10, 31)
+	if errR != nil || errN != nil || part >= parts {
+		return cli.Usage("--shard %s: it must be R/N with 0 <= R < N", o.shard)
+	}
+	o.part, o.parts = int(part), int(parts)
+	if o.batch%o.parts != 0 {
+		return cli.Usage("--shard %s: a mini-batch of %d has no %d equal parts", o.shard, o.batch, o.parts)
+	}
+	return nil
+}
+
+// load reads or generates the data.
+func (o *options) load() (*dataset.Set, error) {
+	if o.name == "" {
+		return dataset.LoadFiles(o.files, o.split)
+	}
+	set, err := dataset.Load(o.name, dataset.Request{Folder: o.data, Split: o.split, Seed: o.seed})
+	if errors.Is(err, dataset.ErrSplit) {
+		return nil, cli.Usage("%v", err)
+	}
+	return set, err
+}
+
+// plan cuts the rows into mini-batches.
+func (o *options) plan(rows int) (dataset.Plan, error) {
+	plan := dataset.Plan{
+		Rows: rows, Batch: o.batch, Seed: o.seed, Shuffle: o.shuffle, KeepRest: !o.dropLast, Shard: o.part, Shards: o.parts,
+	}
+	if err := plan.Check(); err != nil {
+		return plan, fmt.Errorf("%w; --batch N and --drop-last decide", err)
+	}
+	return plan, nil
+}
+
+// steps are the mini-batches [first, end) that the flags ask for.
+func (o *options) steps(c *cli.Context, plan dataset.Plan) (first, end int64, err error) {
+	counted := c.Flags.Changed("count")
+	limit := int64(o.epochs) * plan.PerEpoch()
+	if counted && !c.Flags.Changed("epochs") {
+		limit = plan.MaxSteps()
+	}
+	if o.start > limit {
+		return 0, 0, cli.Usage("--start-step %d: there are %d mini-batches in all, %d in an epoch", o.start, limit, plan.PerEpoch())
+	}
+	end = limit
+	if counted && o.count < limit-o.start {
+		end = o.start + o.count
+	}
+	return o.start, end, nil
+}
