@@ -94,7 +94,7 @@ func (g *guard) next() error {
 	case v.bad || length < 0:
 		return fmt.Errorf("message %d: %w", g.count, ErrCorrupt)
 	case length > g.limits.Body:
-		return fmt.Errorf("batch of %d bytes, at most %d: %w", length, g.limits.Body, ErrLimit)
+		return fmt.Errorf("body of %d bytes, at most %d: %w", length, g.limits.Body, ErrLimit)
 	case g.count == 0 && (kind != messageSchema || length != 0):
 		return fmt.Errorf("does not begin with a schema: %w", ErrNotArrow)
 	case g.count > 0 && kind != messageRecordBatch:

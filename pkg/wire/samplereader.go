@@ -18,7 +18,9 @@ type SampleReader struct {
 
 // NewSampleReader makes a reader. Nothing is read before Header or Next.
 func NewSampleReader(r io.Reader, l Limits) *SampleReader {
-	return &SampleReader{source: newSource(r, l, sampleKinds)}
+	s := &SampleReader{}
+	s.source = newSource(r, l, sampleKinds, s.table)
+	return s
 }
 
 // Header returns the stream's header and its columns, without data. It waits until they have come.
@@ -27,34 +29,29 @@ func NewSampleReader(r io.Reader, l Limits) *SampleReader {
 // ErrTable for a stream that is not a sample table of this version; ErrCorrupt, ErrChecksum or ErrLimit for a damaged
 // one; and what reading returned.
 func (r *SampleReader) Header() (Header, []Column, error) {
-	if err := r.open(); err != nil {
+	if err := r.source.open(); err != nil {
 		return Header{}, nil, err
 	}
 	return r.source.header, r.columns, nil
 }
 
-func (r *SampleReader) open() error {
-	if err := r.source.open(); err != nil || r.columns != nil {
-		return err
-	}
-	fields := r.source.schema().Fields()
-	columns := make([]Column, len(fields))
-	for i, f := range fields {
-		if columns[i], r.source.err = columnOf(f); r.source.err != nil {
-			return r.source.err
+// table takes the columns of a schema over.
+func (r *SampleReader) table(schema *arrow.Schema) error {
+	columns := make([]Column, schema.NumFields())
+	for i, f := range schema.Fields() {
+		var err error
+		if columns[i], err = columnOf(f); err != nil {
+			return err
 		}
 	}
-	_, r.source.err = describeAll(columns)
-	r.columns = columns
-	return r.source.err
+	var err error
+	r.columns, err = describeAll(columns)
+	return err
 }
 
 // Next reads one batch into s, whose columns then alias the reader's memory until the next call. It returns io.EOF
 // after the last batch, when the end of the stream is proven, and otherwise as Header does, with the batch's number.
 func (r *SampleReader) Next(s *Samples) error {
-	if err := r.open(); err != nil {
-		return err
-	}
 	rec, err := r.source.next()
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ type SampleWriter struct {
 
 // NewSampleWriter makes a writer. Nothing is written before Start, Write or Close.
 func NewSampleWriter(w io.Writer, h Header) *SampleWriter {
-	return &SampleWriter{header: h, sink: newSink(w)}
+	return &SampleWriter{header: h, sink: sink{out: gather{w: w}}}
 }
 
 // Start writes the header and fixes the stream's columns, of which only the description counts. The first Write does it

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -17,15 +16,10 @@ var errClosed = errors.New("wire: write to a closed stream")
 // sink writes the schema, the batches and the end marker of a stream. Its first error stays: after a failed write
 // nothing follows, least of all the end marker, so that no reader takes a broken stream for a whole one.
 type sink struct {
-	buffer *bufio.Writer // gathers the small parts of a message; large columns pass it by
-	ipc    *ipc.Writer
-	err    error
+	out gather
+	ipc *ipc.Writer
+	err error
 }
-
-// smallParts is the size of the sink's buffer: what stands in front of a mini-batch's first large column fits in.
-const smallParts = 16 << 10
-
-func newSink(w io.Writer) sink { return sink{buffer: bufio.NewWriterSize(w, smallParts)} }
 
 // start writes the schema and sees it off.
 //
@@ -41,11 +35,12 @@ func (s *sink) start(schema *arrow.Schema) error {
 		return s.err
 	}
 	head := empty.Bytes()[:empty.Len()-len(endMarker)]
-	s.ipc = ipc.NewWriter(&skipper{w: s.buffer, skip: len(head)}, ipc.WithSchema(schema))
-	if _, s.err = s.buffer.Write(head); s.err == nil {
-		s.err = s.buffer.Flush()
+	if _, s.err = s.out.w.Write(head); s.err != nil {
+		return s.err
 	}
-	return s.err
+	s.out.skip = len(head)
+	s.ipc = ipc.NewWriter(&s.out, ipc.WithSchema(schema))
+	return nil
 }
 
 // write writes one batch and sees it off.
@@ -54,7 +49,7 @@ func (s *sink) write(rec arrow.Record) error {
 		return s.err
 	}
 	if s.err = s.ipc.Write(rec); s.err == nil {
-		s.err = s.buffer.Flush()
+		s.err = s.out.flush()
 	}
 	return s.err
 }
@@ -65,7 +60,7 @@ func (s *sink) close() error {
 		return s.err
 	}
 	if s.err = s.ipc.Close(); s.err == nil {
-		s.err = s.buffer.Flush()
+		s.err = s.out.flush()
 	}
 	if s.err != nil {
 		return s.err
@@ -80,18 +75,44 @@ func (s *sink) fail(where string, err error) error {
 	return s.err
 }
 
-// skipper drops the first bytes written to it.
-type skipper struct {
-	w    io.Writer
-	skip int
+// gather collects small writes, so that a message's many short parts are one, and passes large ones on as they are.
+// A bufio.Writer would cut the large ones, which then lie badly for the kernel (measured: copying to a pipe takes up to
+// twice the time when the source lies a few bytes before a page).
+type gather struct {
+	w     io.Writer
+	skip  int // bytes to drop first
+	small []byte
 }
 
-func (s *skipper) Write(p []byte) (int, error) {
-	n := min(s.skip, len(p))
-	s.skip -= n
-	if n == len(p) {
-		return n, nil
+const (
+	largePart = 4 << 10
+	mostSmall = 64 << 10
+)
+
+func (g *gather) Write(p []byte) (int, error) {
+	n := len(p)
+	dropped := min(g.skip, n)
+	g.skip -= dropped
+	p = p[dropped:]
+	if len(p) < largePart {
+		if g.small = append(g.small, p...); len(g.small) < mostSmall {
+			return n, nil
+		}
+		return n, g.flush()
 	}
-	m, err := s.w.Write(p[n:])
-	return n + m, err
+	if err := g.flush(); err != nil {
+		return 0, err
+	}
+	m, err := g.w.Write(p)
+	return dropped + m, err
+}
+
+// flush writes what is collected.
+func (g *gather) flush() error {
+	if len(g.small) == 0 {
+		return nil
+	}
+	_, err := g.w.Write(g.small)
+	g.small = g.small[:0]
+	return err
 }

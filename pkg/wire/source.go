@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -13,45 +12,56 @@ import (
 type source struct {
 	guard   *guard
 	kinds   []Kind
+	table   func(*arrow.Schema) error // takes the schema over, if it is that of the table
 	ipc     *ipc.Reader
 	header  Header
+	opened  bool
+	broken  error // of open
 	batches int64
-	err     error
+	err     error // of next
 }
 
-func newSource(r io.Reader, l Limits, kinds []Kind) source {
-	return source{guard: newGuard(r, l), kinds: kinds}
+func newSource(r io.Reader, l Limits, kinds []Kind, table func(*arrow.Schema) error) source {
+	return source{guard: newGuard(r, l), kinds: kinds, table: table}
 }
 
-// open reads the schema, once. It blocks until the schema has come.
+// open reads the schema, once. It waits until the schema has come.
 func (s *source) open() error {
-	if s.ipc != nil || s.err != nil {
-		return s.err
+	if !s.opened {
+		s.opened = true
+		s.broken = s.readSchema()
 	}
-	l := s.guard.limits
-	memory := newRecycler(l.Body + 4*l.Metadata) // every buffer, described by 16 bytes of metadata, is padded to 64
-	if s.ipc, s.err = ipc.NewReaderFromMessageReader(s.guard, ipc.WithAllocator(memory)); s.err != nil {
-		s.err = s.cause(s.err)
-		return s.err
-	}
-	s.header, s.err = parseHeader(s.schema().Metadata(), s.kinds)
-	return s.err
+	return s.broken
 }
 
-func (s *source) schema() *arrow.Schema { return s.ipc.Schema() }
+func (s *source) readSchema() error {
+	l := s.guard.limits
+	memory := newRecycler(l.Body + 4*l.Metadata) // a buffer is described by 16 bytes of metadata and padded to 64
+	var err error
+	if s.ipc, err = ipc.NewReaderFromMessageReader(s.guard, ipc.WithAllocator(memory)); err != nil {
+		return s.cause(err)
+	}
+	schema := s.ipc.Schema()
+	if s.header, err = parseHeader(schema.Metadata(), s.kinds); err != nil {
+		return err
+	}
+	return s.table(schema)
+}
 
 // next reads a batch, which lives until the next call. It returns io.EOF after the last.
 func (s *source) next() (arrow.Record, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
+	if s.err != nil {
+		return nil, s.err
+	}
 	rec, err := s.ipc.Read()
 	if err != nil {
-		if err = s.cause(err); err != io.EOF {
-			err = s.fail(err)
+		if s.err = s.cause(err); s.err != io.EOF {
+			return nil, s.fail(s.err)
 		}
-		s.err = err
-		return nil, err
+		return nil, io.EOF
 	}
 	s.batches++
 	return rec, nil
@@ -69,5 +79,5 @@ func (s *source) cause(err error) error {
 	if s.guard.err != nil {
 		return s.guard.err
 	}
-	return fmt.Errorf("%w: %w", errors.New(err.Error()), ErrCorrupt)
+	return fmt.Errorf("%v: %w", err, ErrCorrupt)
 }

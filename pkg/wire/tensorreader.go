@@ -20,7 +20,9 @@ type TensorReader struct {
 
 // NewTensorReader makes a reader. Nothing is read before Header or Next.
 func NewTensorReader(r io.Reader, l Limits) *TensorReader {
-	return &TensorReader{source: newSource(r, l, tensorKinds), seen: map[key]struct{}{}}
+	t := &TensorReader{seen: map[key]struct{}{}}
+	t.source = newSource(r, l, tensorKinds, t.table)
+	return t
 }
 
 // Header returns the stream's header and element type. It waits until they have come.
@@ -29,29 +31,20 @@ func NewTensorReader(r io.Reader, l Limits) *TensorReader {
 // ErrTable for a stream that is not a tensor table of this version; ErrCorrupt, ErrChecksum or ErrLimit for a damaged
 // one; and what reading returned.
 func (r *TensorReader) Header() (Header, tensor.DType, error) {
-	if err := r.open(); err != nil {
+	if err := r.source.open(); err != nil {
 		return Header{}, "", err
 	}
 	return r.source.header, r.dtype, nil
 }
 
-func (r *TensorReader) open() error {
-	if err := r.source.open(); err != nil || r.dtype != "" {
-		return err
-	}
-	r.dtype, r.source.err = tensorTable(r.source.schema())
-	return r.source.err
-}
-
-// tensorTable checks that a schema is that of the tensor table and returns its element type. Whether items may be null
-// is no difference: they are not.
-func tensorTable(schema *arrow.Schema) (tensor.DType, error) {
+// table checks that a schema is that of the tensor table and takes its element type over. Whether it says that items
+// may be null is no difference: none are.
+func (r *TensorReader) table(schema *arrow.Schema) error {
 	fields := schema.Fields()
 	want := tensorSchema(tensor.Float32, nil).Fields()
 	if len(fields) != len(want) {
-		return "", fmt.Errorf("%d columns: %w", len(fields), ErrTable)
+		return fmt.Errorf("%d columns: %w", len(fields), ErrTable)
 	}
-	var dtype tensor.DType
 	for i, f := range fields {
 		a, b := f.Type, want[i].Type
 		if l, ok := a.(*arrow.ListType); ok && b.ID() == arrow.LIST {
@@ -59,22 +52,19 @@ func tensorTable(schema *arrow.Schema) (tensor.DType, error) {
 		}
 		d, float := elementOf(a)
 		if float && b.ID() == arrow.FLOAT32 {
-			dtype, a = d, b
+			r.dtype, a = d, b
 		}
 		if f.Name != want[i].Name || a.ID() != b.ID() {
-			return "", fmt.Errorf("column %d is %.40q of type %v, not %q: %w", i, f.Name, f.Type, want[i].Name, ErrTable)
+			return fmt.Errorf("column %d is %.40q of type %v, not %q: %w", i, f.Name, f.Type, want[i].Name, ErrTable)
 		}
 	}
-	return dtype, nil
+	return nil
 }
 
 // Next reads one batch into s, whose values then alias the reader's memory until the next call. It returns io.EOF after
 // the last batch, when the end of the stream is proven, and otherwise as Header does, with the number of the batch and,
 // for ErrChecksum, the tensor.
 func (r *TensorReader) Next(s *Set) error {
-	if err := r.open(); err != nil {
-		return err
-	}
 	rec, err := r.source.next()
 	if err != nil {
 		return err
@@ -110,7 +100,7 @@ func (r *TensorReader) take(s *Set, rec arrow.Record) error {
 		t.Value = values.Slice(int(ranges.ends[i]), int(ranges.ends[i+1]))
 	}
 	if err := s.check(r.seen); err != nil {
-		return fmt.Errorf("%w: %w", err, ErrCorrupt)
+		return err
 	}
 	for i := range s.Tensors {
 		if t := &s.Tensors[i]; checksum(t.Value) != sums[i] {

@@ -22,7 +22,7 @@ type TensorWriter struct {
 
 // NewTensorWriter makes a writer of element type d. Nothing is written before Start, Write or Close.
 func NewTensorWriter(w io.Writer, h Header, d tensor.DType) *TensorWriter {
-	return &TensorWriter{header: h, sink: newSink(w), rows: tensorRows{dtype: d}}
+	return &TensorWriter{header: h, sink: sink{out: gather{w: w}}, rows: tensorRows{dtype: d}}
 }
 
 // Start writes the header, for a reader that waits for it. Write and Close do it themselves.
