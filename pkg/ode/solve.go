@@ -9,7 +9,8 @@ import (
 // Solve integrates p from (t0, y) to t1 and returns the state there. t1 < t0 integrates backwards, with negative
 // steps; t1 == t0 returns a copy of y and evaluates nothing.
 //
-// observe, if not nil, sees every accepted step in order; euler and rk4 then evaluate f once more in all, at the end. With steps of chosen size the last one may pass t1, the state at t1 being its dense output; Dense.To stops at t1.
+// observe, if not nil, sees every accepted step in order; euler and rk4 then evaluate f once more in all, at the end.
+// With steps of chosen size the last one may pass t1, the state at t1 being its dense output; Dense.To stops at t1.
 // y is not modified. The result is in arena memory allocated before all scratch of the solve, which is released.
 //
 // It returns an error that wraps ErrOptions, or an *Error around ErrNonFinite, ErrStepUnderflow, ErrTooManySteps or
