@@ -1,4 +1,54 @@
 package cpu
 
+import (
+	"slices"
+
+	"golang.org/x/sys/cpu"
+
+	"odepipe/pkg/backend"
+)
+
 // available lists the sets of kernels that this processor can run, the fastest first.
-func available() []*kernels { return []*kernels{generic} }
+func available() []*kernels {
+	sets := []*kernels{generic}
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		sets = append(sets, newAVX2())
+		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ {
+			sets = append(sets, newAVX512())
+		}
+	}
+	slices.Reverse(sets)
+	return sets
+}
+
+func newAVX2() *kernels {
+	k := *generic
+	k.name = "avx2"
+	k.tileRows = 6
+	k.tile = []func(*tileCall){nil, tileAVX2x1, tileAVX2x2, tileAVX2x3, tileAVX2x4, tileAVX2x5, tileAVX2x6}
+	k.dotRows, k.dotColumns, k.dot = 4, 3, dotAVX2
+	k.combine, k.scaledSquares, k.dotLanes = combineAVX2, scaledSquaresAVX2, dotLanesAVX2
+	for a, f := range map[backend.Activation][2]func(*streamCall){
+		backend.ReLU:     {reluAVX2, reluGradAVX2},
+		backend.Tanh:     {tanhAVX2, tanhGradAVX2},
+		backend.Softplus: {softplusAVX2, softplusGradAVX2},
+		backend.Sigmoid:  {sigmoidAVX2, sigmoidGradAVX2},
+		backend.SiLU:     {siluAVX2, siluGradAVX2},
+		backend.ELU:      {eluAVX2, eluGradAVX2},
+	} {
+		k.activate[a], k.activateGrad[a] = f[0], f[1]
+	}
+	return &k
+}
+
+// newAVX512 has wider products; memory is what limits the element-wise operations, which stay those of AVX2.
+func newAVX512() *kernels {
+	k := *newAVX2()
+	k.name = "avx512"
+	k.tileRows = 16
+	k.tile = []func(*tileCall){nil,
+		tileAVX512x1, tileAVX512x2, tileAVX512x3, tileAVX512x4, tileAVX512x5, tileAVX512x6, tileAVX512x7, tileAVX512x8,
+		tileAVX512x9, tileAVX512x10, tileAVX512x11, tileAVX512x12, tileAVX512x13, tileAVX512x14, tileAVX512x15, tileAVX512x16}
+	k.dotRows, k.dotColumns, k.dot = 4, 6, dotAVX512
+	return &k
+}

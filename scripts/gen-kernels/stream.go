@@ -1,0 +1,200 @@
+package main
+
+import (
+	"fmt"
+	"math"
+)
+
+// streams emits the element-wise kernels, for AVX2. SI runs over the offsets of rows of 16, CX counts the rows.
+func streams(f *file) {
+	combine(f)
+	scaledSquares(f)
+	dotLanes(f)
+	constants(f)
+	for _, a := range activations {
+		activation(f, a.name, a.value, false)
+		activation(f, a.name+"Grad", a.slope, true)
+	}
+}
+
+// beginStream opens a kernel; operands are fields that go to registers.
+func beginStream(f *file, name string, operands map[string]string) {
+	f.begin(name, "streamCall")
+	for _, field := range []string{"dst", "x", "y", "terms", "count"} {
+		if register, used := operands[field]; used {
+			f.op("MOVQ streamCall_%s(DI), %s", field, register)
+		}
+	}
+	f.op("MOVQ streamCall_offset(DI), SI")
+	f.op("SHLQ $2, SI")
+	f.op("MOVQ streamCall_rows(DI), CX")
+}
+
+// eachRows emits a loop over groups of rows and one over the rest of the rows.
+func eachRows(f *file, group int, body func(rows int)) {
+	turn, rest, one, done := f.label("turn"), f.label("rest"), f.label("one"), f.label("done")
+	f.op("SUBQ $%d, CX", group)
+	f.op("JLT %s", rest)
+	f.place(turn)
+	body(group)
+	f.op("ADDQ $%d, SI", group*lanes*4)
+	f.op("SUBQ $%d, CX", group)
+	f.op("JGE %s", turn)
+	f.place(rest)
+	f.op("ADDQ $%d, CX", group)
+	f.op("JEQ %s", done)
+	f.place(one)
+	body(1)
+	f.op("ADDQ $%d, SI", lanes*4)
+	f.op("DECQ CX")
+	f.op("JNE %s", one)
+	f.place(done)
+}
+
+// sumTerms emits Y0, Y1, .. = the sum of coef x over the terms at R8, R9 of them, for some rows at SI.
+func sumTerms(f *file, rows int) {
+	loop := f.label("term")
+	for i := 0; i < 2*rows; i++ {
+		f.op("VXORPS Y%d, Y%d, Y%d", i, i, i)
+	}
+	f.op("MOVQ R8, R10")
+	f.op("MOVQ R9, R11")
+	f.place(loop)
+	f.op("MOVQ term_x(R10), R12")
+	f.op("VBROADCASTSS term_coef(R10), Y15")
+	for i := 0; i < 2*rows; i++ {
+		f.op("VFMADD231PS %d(R12)(SI*1), Y15, Y%d", 32*i, i)
+	}
+	f.op("ADDQ $term__size, R10")
+	f.op("DECQ R11")
+	f.op("JNE %s", loop)
+}
+
+func combine(f *file) {
+	beginStream(f, "combineAVX2", map[string]string{"dst": "DX", "terms": "R8", "count": "R9"})
+	eachRows(f, 4, func(rows int) {
+		sumTerms(f, rows)
+		for i := 0; i < 2*rows; i++ {
+			f.op("VMOVUPS Y%d, %d(DX)(SI*1)", i, 32*i)
+		}
+	})
+	f.end()
+}
+
+func scaledSquares(f *file) {
+	beginStream(f, "scaledSquaresAVX2", map[string]string{"x": "AX", "y": "BX", "terms": "R8", "count": "R9"})
+	f.op("VBROADCASTSS streamCall_atol(DI), Y14")
+	f.op("VBROADCASTSS streamCall_rtol(DI), Y13")
+	f.op("VPCMPEQD Y12, Y12, Y12")
+	f.op("VPSRLD $1, Y12, Y12") // all bits but the sign
+	f.op("VMOVUPS streamCall_sum(DI), Y10")
+	f.op("VMOVUPS streamCall_sum+32(DI), Y11")
+	eachRows(f, 2, func(rows int) {
+		sumTerms(f, rows)
+		for i := 0; i < 2*rows; i++ {
+			f.op("VANDPS %d(AX)(SI*1), Y12, Y8", 32*i)
+			f.op("VANDPS %d(BX)(SI*1), Y12, Y9", 32*i)
+			f.op("VMAXPS Y9, Y8, Y8")
+			f.op("VMOVAPS Y14, Y9")
+			f.op("VFMADD231PS Y8, Y13, Y9") // atol + rtol max(|y0|, |y1|)
+			f.op("VDIVPS Y9, Y%d, Y%d", i, i)
+			f.op("VFMADD231PS Y%d, Y%d, Y%d", i, i, 10+i%2)
+		}
+	})
+	f.op("VMOVUPS Y10, streamCall_sum(DI)")
+	f.op("VMOVUPS Y11, streamCall_sum+32(DI)")
+	f.end()
+}
+
+func dotLanes(f *file) {
+	beginStream(f, "dotLanesAVX2", map[string]string{"x": "AX", "y": "BX"})
+	for i := 0; i < 8; i++ {
+		f.op("VXORPS Y%d, Y%d, Y%d", i, i, i)
+	}
+	eachRows(f, 4, func(rows int) {
+		for i := 0; i < 2*rows; i++ {
+			f.op("VMOVUPS %d(AX)(SI*1), Y8", 32*i)
+			f.op("VFMADD231PS %d(BX)(SI*1), Y8, Y%d", 32*i, i)
+		}
+	})
+	for half := 0; half < 2; half++ {
+		f.op("VADDPS Y%d, Y%d, Y%d", half+2, half, half)
+		f.op("VADDPS Y%d, Y%d, Y%d", half+6, half+4, half+4)
+		f.op("VADDPS Y%d, Y%d, Y%d", half+4, half, half)
+		f.op("VADDPS streamCall_sum+%d(DI), Y%d, Y%d", 32*half, half, half)
+		f.op("VMOVUPS Y%d, streamCall_sum+%d(DI)", half, 32*half)
+	}
+	f.end()
+}
+
+// constant is a number that the activations read as a vector of 8.
+type constant struct {
+	name string
+	bits uint32
+}
+
+func number(name string, v float32) constant { return constant{name, math.Float32bits(v)} }
+
+var table = []constant{
+	number("one", 1), number("two", 2), number("four", 4),
+	{"magnitude", 1<<31 - 1}, {"sign", 1 << 31}, {"bias", 127},
+	number("lowest", -87), number("log2e", math.Log2E), number("ln2high", 0.693359375), number("ln2low", -2.12194440e-4),
+	number("exp7", 1.0/5040), number("exp6", 1.0/720), number("exp5", 1.0/120), number("exp4", 1.0/24), number("exp3", 1.0/6), number("exp2", 0.5),
+	number("log13", 1.0/13), number("log11", 1.0/11), number("log9", 1.0/9), number("log7", 1.0/7), number("log5", 1.0/5), number("log3", 1.0/3),
+}
+
+// vector is the memory operand of a constant.
+func vector(name string) string {
+	for i, c := range table {
+		if c.name == name {
+			return fmt.Sprintf("constants<>+%d(SB)", 32*i)
+		}
+	}
+	panic("gen-kernels: no such constant")
+}
+
+func constants(f *file) {
+	for i, c := range table {
+		for k := 0; k < 4; k++ {
+			fmt.Fprintf(&f.assembly, "DATA constants<>+%d(SB)/8, $0x%08x%08x\n", 32*i+8*k, c.bits, c.bits)
+		}
+	}
+	fmt.Fprintf(&f.assembly, "GLOBL constants<>(SB), RODATA|NOPTR, $%d\n\n", 32*len(table))
+}
+
+// activations emit sigma(x) and sigma'(x): x in Y8, the result in Y2. Their formulas are those of
+// pkg/backend/cpu/activation.go. Y15 holds ones, Y14 the mask of the magnitude, Y13 the least exponent, Y12 zeros.
+var activations = []struct {
+	name         string
+	value, slope func(f *file)
+}{
+	{"relu", relu, reluSlope},
+	{"tanh", tanh, tanhSlope},
+	{"softplus", softplus, sigmoid},
+	{"sigmoid", sigmoid, sigmoidSlope},
+	{"silu", silu, siluSlope},
+	{"elu", elu, eluSlope},
+}
+
+func activation(f *file, name string, body func(f *file), gradient bool) {
+	operands := map[string]string{"dst": "DX", "x": "AX"}
+	if gradient {
+		operands["y"] = "BX"
+	}
+	beginStream(f, name+"AVX2", operands)
+	f.op("VMOVUPS %s, Y15", vector("one"))
+	f.op("VMOVUPS %s, Y14", vector("magnitude"))
+	f.op("VMOVUPS %s, Y13", vector("lowest"))
+	f.op("VXORPS Y12, Y12, Y12")
+	eachRows(f, 2, func(rows int) {
+		for i := 0; i < 2*rows; i++ {
+			f.op("VMOVUPS %d(AX)(SI*1), Y8", 32*i)
+			body(f)
+			if gradient {
+				f.op("VMULPS %d(BX)(SI*1), Y2, Y2", 32*i)
+			}
+			f.op("VMOVUPS Y2, %d(DX)(SI*1)", 32*i)
+		}
+	})
+	f.end()
+}
