@@ -1,15 +1,20 @@
 package eigen
 
 import (
-	"errors"
 	"fmt"
 	"math"
 )
 
+// numerical is a floating-point outcome; commands exit with a status of their own for it.
+type numerical string
+
+func (e numerical) Error() string { return string(e) }
+func (numerical) Numerical() bool { return true }
+
 // Errors of Symmetric.
 var (
-	ErrNonFinite     = errors.New("eigen: matrix has an entry that is not finite")
-	ErrNoConvergence = errors.New("eigen: iteration did not converge")
+	ErrNonFinite     error = numerical("eigen: matrix has an entry that is not finite")
+	ErrNoConvergence error = numerical("eigen: iteration did not converge")
 )
 
 // smallest is the size from which a foreign library is worth its call and, the first time, its loading.

@@ -1,7 +1,6 @@
 package kfac
 
 import (
-	"errors"
 	"fmt"
 
 	"odepipe/pkg/backend"
@@ -9,8 +8,14 @@ import (
 	"odepipe/pkg/tensor"
 )
 
+// numerical is a floating-point outcome; commands exit with a status of their own for it.
+type numerical string
+
+func (e numerical) Error() string { return string(e) }
+func (numerical) Numerical() bool { return true }
+
 // ErrIndefinite says that a factor, a mean of squares, has an eigenvalue far below zero.
-var ErrIndefinite = errors.New("kfac: Kronecker factor is not positive semidefinite")
+var ErrIndefinite error = numerical("kfac: Kronecker factor is not positive semidefinite")
 
 // Factors is the Kronecker pair of one affine layer h = W z + b (paper eq. (13)), plain tensors of the backend:
 //

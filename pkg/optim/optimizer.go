@@ -1,0 +1,148 @@
+package optim
+
+import (
+	"errors"
+	"fmt"
+
+	"odepipe/pkg/backend"
+	"odepipe/pkg/kfac"
+	"odepipe/pkg/tensor"
+)
+
+// numerical is a floating-point outcome; commands exit with a status of their own for it.
+type numerical string
+
+func (e numerical) Error() string { return string(e) }
+func (numerical) Numerical() bool { return true }
+
+// Errors of New, Step and Restore, beside ErrSetting.
+var (
+	ErrNonFinite error = numerical("optim: gradient is not finite")
+	ErrMismatch        = errors.New("optim: tensors do not fit the optimizer")
+)
+
+// Param is one parameter: a plain tensor of the backend, which Step changes in place.
+type Param struct {
+	Name  string
+	Value tensor.T
+}
+
+// Layer names an affine layer that Kronecker factors exist for. Its weight [Out, ...] is, as a matrix, [Out, FanIn].
+type Layer struct {
+	Name   string // of the factors
+	Weight string // names of parameters
+	Bias   string // empty if it has none
+}
+
+// Optimizer changes a list of parameters step by step. It is used by the goroutine that uses its backend.
+type Optimizer struct {
+	be       backend.Backend
+	settings Settings // complete
+	params   []*param
+	units    []unit // in the order of their first parameter
+	threads  int
+}
+
+// param is a parameter with its rule and what the rule remembers of the steps before.
+type param struct {
+	Param  Param
+	rule   Rule
+	update updater
+}
+
+// unit is what is changed together: a layer with its basis, or one parameter.
+type unit struct {
+	layer   Layer
+	members []*param         // weight, then bias; or the one parameter
+	basis   *kfac.Eigenbasis // nil without preconditioning
+}
+
+// New makes an optimizer at rest: momentum and moments zero, no eigenbasis. Its memory comes from the backend's
+// arena and must not be released while it is used. Eigenvalue problems run on up to threads goroutines.
+//
+// It returns ErrSetting if the settings are not right by themselves (Check), if a group gets no parameter, or if a
+// parameter is to be preconditioned without belonging to a layer, or unlike its layer's other one. It panics if a
+// layer names a parameter that does not exist.
+func New(be backend.Backend, s Settings, params []Param, layers []Layer, threads int) (*Optimizer, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	o := &Optimizer{be: be, settings: s.complete(), threads: threads}
+	rules := s.rules()
+	used := make([]bool, len(rules))
+	for _, p := range params {
+		i := s.groupOf(p.Name) + 1
+		used[i] = true
+		o.params = append(o.params, &param{p, rules[i], newUpdater(be, rules[i], p.Value.Shape)})
+	}
+	for i, g := range s.Groups {
+		if !used[i+1] {
+			return nil, fmt.Errorf("%w: group %s: no parameter is left for the pattern", ErrSetting, g)
+		}
+	}
+	return o, o.divide(layers)
+}
+
+// groupOf is the index of the first group that matches a parameter, -1 if none does.
+func (s Settings) groupOf(name string) int {
+	for i, g := range s.Groups {
+		if g.matches(name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// divide puts each parameter into a unit.
+func (o *Optimizer) divide(layers []Layer) error {
+	of, done := map[string]Layer{}, map[string]bool{}
+	for _, l := range layers {
+		of[l.Weight] = l
+		if l.Bias != "" {
+			of[l.Bias] = l
+		}
+	}
+	for _, p := range o.params {
+		l, covered := of[p.Param.Name]
+		switch {
+		case p.rule.Optimizer != "snopt":
+			o.units = append(o.units, unit{members: []*param{p}})
+		case !covered:
+			return fmt.Errorf("%w: %s has no Kronecker factors: give it another optimizer with a group", ErrSetting, p.Param.Name)
+		case !done[l.Name]:
+			u, err := o.layerUnit(l)
+			if err != nil {
+				return err
+			}
+			o.units, done[l.Name] = append(o.units, u), true
+		}
+	}
+	return nil
+}
+
+// layerUnit is the unit of a layer of which at least one parameter is to be preconditioned.
+func (o *Optimizer) layerUnit(l Layer) (unit, error) {
+	weight := o.named(l.Weight)
+	u := unit{layer: l, members: []*param{weight}}
+	if l.Bias != "" {
+		bias := o.named(l.Bias)
+		u.members = append(u.members, bias)
+		w, b := weight.rule, bias.rule
+		if w.Optimizer != b.Optimizer || w.Eps != b.Eps || w.Alpha != b.Alpha {
+			return unit{}, fmt.Errorf("%w: %s and %s share Kronecker factors: optimizer, eps and alpha must be the same", ErrSetting, l.Weight, l.Bias)
+		}
+	}
+	shape := weight.Param.Value.Shape
+	out := shape.Dim[0]
+	u.basis = kfac.NewEigenbasis(o.be, out, shape.Size()/out, l.Bias != "")
+	return u, nil
+}
+
+func (o *Optimizer) named(name string) *param {
+	for _, p := range o.params {
+		if p.Param.Name == name {
+			return p
+		}
+	}
+	panic("optim: layer of an unknown parameter")
+}

@@ -1,0 +1,99 @@
+package optim
+
+import (
+	"fmt"
+
+	"odepipe/pkg/kfac"
+	"odepipe/pkg/tensor"
+)
+
+// State is one tensor that later steps depend on, a row of a checkpoint with role "state.<What>".
+type State struct {
+	Name string // of a parameter, or of a layer
+	What string
+	T    tensor.T // plain
+}
+
+// State lists all of them in a fixed order, with the backend's own tensors: momentum, or mean and square, of each
+// parameter, and basis_weight, basis_bias, basis_output and scale of each layer that has been refreshed.
+func (o *Optimizer) State() []State {
+	var list []State
+	for _, s := range o.slots() {
+		if s.basis == nil || s.basis.Ready {
+			list = append(list, s.state)
+		}
+	}
+	return list
+}
+
+// Restore takes back what State listed, so that the next Step does, to the bit, what it would have done. Tensors
+// hold host buffers; their order does not matter. It returns ErrMismatch if one is missing, unknown, twice there, or of
+// another shape; nothing is restored then.
+func (o *Optimizer) Restore(list []State) error {
+	type key struct{ name, what string }
+	slots, at := o.slots(), map[key]int{}
+	for i, s := range slots {
+		at[key{s.state.Name, s.state.What}] = i
+	}
+	values := make([]tensor.T, len(slots))
+	given := make([]bool, len(slots))
+	present := map[*kfac.Eigenbasis]bool{nil: true} // a layer is saved without a basis before its first refresh
+	for _, s := range list {
+		i, known := at[key{s.Name, s.What}]
+		switch {
+		case !known:
+			return fmt.Errorf("%w: state %s of %s belongs to nothing", ErrMismatch, s.What, s.Name)
+		case given[i]:
+			return fmt.Errorf("%w: state %s of %s is there twice", ErrMismatch, s.What, s.Name)
+		case s.T.Shape != slots[i].state.T.Shape:
+			return fmt.Errorf("%w: state %s of %s has shape %s, not %s", ErrMismatch, s.What, s.Name, s.T.Shape, slots[i].state.T.Shape)
+		}
+		values[i], given[i], present[slots[i].basis] = s.T, true, true
+	}
+	for i, s := range slots {
+		if present[s.basis] && !given[i] {
+			return fmt.Errorf("%w: state %s of %s is missing", ErrMismatch, s.state.What, s.state.Name)
+		}
+	}
+	for i, s := range slots {
+		if given[i] {
+			o.be.Upload(s.state.T, values[i].Buf)
+		}
+		if s.basis != nil {
+			s.basis.Ready = given[i]
+		}
+	}
+	return nil
+}
+
+// slot is a place for a State; basis is that of a layer's, or nil.
+type slot struct {
+	state State
+	basis *kfac.Eigenbasis
+}
+
+// slots lists the places of all State there can be.
+func (o *Optimizer) slots() []slot {
+	var list []slot
+	for _, p := range o.params {
+		for _, s := range p.update.state() {
+			s.Name = p.Param.Name
+			list = append(list, slot{state: s})
+		}
+	}
+	for _, u := range o.units {
+		if u.basis == nil {
+			continue
+		}
+		add := func(what string, t tensor.T) {
+			list = append(list, slot{State{u.layer.Name, what, t}, u.basis})
+		}
+		add("basis_weight", u.basis.Weight)
+		if u.layer.Bias != "" {
+			add("basis_bias", u.basis.Bias)
+		}
+		add("basis_output", u.basis.Output)
+		add("scale", u.basis.Scale)
+	}
+	return list
+}

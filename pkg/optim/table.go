@@ -1,0 +1,187 @@
+package optim
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// OptimizerInfo describes an optimizer to users.
+type OptimizerInfo struct{ Name, Help, LR string }
+
+// Optimizers are all there are; LR is the default learning rate. The first is the default.
+var Optimizers = []OptimizerInfo{
+	{"snopt", "second-order: gradient preconditioned in the eigenbasis of Kronecker factors, then SGD", "0.01"},
+	{"sgd", "stochastic gradient descent", "0.01"},
+	{"adam", "Adam; weight decay is added to the gradient", "0.001"},
+	{"adamw", "Adam; weight decay acts on the parameters alone", "0.001"},
+}
+
+// Setting describes one setting to users: as a flag, in help, and in a checkpoint's metadata.
+type Setting struct {
+	Name    string
+	Default string // in text; empty for none, and for lr, whose default is the optimizer's
+	Unit    string // what the value is: a metavariable for help
+	Help    string
+	Of      []string // the optimizers that look at it; nil for all
+
+	within interval
+	choice func() []string     // of a name
+	rule   func(*Rule) any     // the field, for a setting of a rule
+	whole  func(*Settings) any // the field, for one of all parameters
+}
+
+var (
+	first  = []string{"snopt", "sgd"}
+	moment = []string{"adam", "adamw"}
+	second = []string{"snopt"}
+)
+
+// Table lists all settings in the order of help. No range contains 0 unless 0 is the default, so that a field's zero
+// value can stand for the default.
+var Table = []Setting{
+	{Name: "optimizer", Default: "snopt", Unit: "NAME", Help: "how parameters are changed", choice: optimizerNames, rule: func(r *Rule) any { return &r.Optimizer }},
+	{Name: "lr", Unit: "RATE", Help: "learning rate; default 0.01 for snopt and sgd, 0.001 for adam and adamw", within: positive, rule: func(r *Rule) any { return &r.LR }},
+	{Name: "momentum", Default: "0", Unit: "FACTOR", Help: "share of the step before that each step repeats", Of: first, within: fraction, rule: func(r *Rule) any { return &r.Momentum }},
+	{Name: "nesterov", Unit: "BOOL", Help: "Nesterov's form of momentum", Of: first, rule: func(r *Rule) any { return &r.Nesterov }},
+	{Name: "weight-decay", Default: "0", Unit: "GAMMA", Help: "L2 penalty: gamma theta is added to the gradient; with adamw theta is scaled by 1 - lr gamma instead", within: notNegative, rule: func(r *Rule) any { return &r.WeightDecay }},
+	{Name: "beta1", Default: "0.9", Unit: "FACTOR", Help: "decay of the mean of gradients", Of: moment, within: inside, rule: func(r *Rule) any { return &r.Beta1 }},
+	{Name: "beta2", Default: "0.999", Unit: "FACTOR", Help: "decay of the mean of squared gradients", Of: moment, within: inside, rule: func(r *Rule) any { return &r.Beta2 }},
+	{Name: "adam-eps", Default: "1e-8", Unit: "EPS", Help: "added to the root of the mean square, units of the gradient", Of: moment, within: positive, rule: func(r *Rule) any { return &r.AdamEps }},
+	{Name: "eps", Default: "0.05", Unit: "EPS", Help: "Tikhonov damping added to the curvature, units of the gradient squared", Of: second, within: positive, rule: func(r *Rule) any { return &r.Eps }},
+	{Name: "alpha", Default: "0.75", Unit: "FACTOR", Help: "share of the curvature in the eigenbasis that each step keeps; 1 holds it until the next refresh", Of: second, within: share, rule: func(r *Rule) any { return &r.Alpha }},
+	{Name: "freq", Default: "100", Unit: "STEPS", Help: "steps from one refresh of the eigenbases to the next", Of: second, within: positive, whole: func(s *Settings) any { return &s.Freq }},
+	{Name: "schedule", Default: "constant", Unit: "NAME", Help: "how the learning rates change with the step", choice: scheduleNames, whole: func(s *Settings) any { return &s.Schedule }},
+	{Name: "milestones", Unit: "STEP,...", Help: "steps from which on the multistep schedule multiplies the rates by gamma once more", within: positive, whole: func(s *Settings) any { return &s.Milestones }},
+	{Name: "gamma", Default: "0.1", Unit: "FACTOR", Help: "factor of the multistep schedule", within: positive, whole: func(s *Settings) any { return &s.Gamma }},
+	{Name: "warm-up", Default: "0", Unit: "STEPS", Help: "steps over which the rates rise linearly at first", within: notNegative, whole: func(s *Settings) any { return &s.WarmUp }},
+	{Name: "total-steps", Unit: "STEPS", Help: "step at which the cosine schedule reaches 0", within: positive, whole: func(s *Settings) any { return &s.TotalSteps }},
+	{Name: "group", Unit: "PATTERN=RULE", Help: "settings of the parameters whose names match, e.g. 'fc.*=adam,lr=0.001', '*.bias=weight-decay=0', '!ode.*=sgd'; may be repeated, the first match wins", whole: func(s *Settings) any { return &s.Groups }},
+}
+
+// settingNamed and optimizerNamed find an entry, or nil.
+func settingNamed(name string) *Setting {
+	if i := slices.IndexFunc(Table, func(e Setting) bool { return e.Name == name }); i >= 0 {
+		return &Table[i]
+	}
+	return nil
+}
+
+func optimizerNamed(name string) OptimizerInfo {
+	return Optimizers[slices.Index(optimizerNames(), name)]
+}
+
+func optimizerNames() []string {
+	names := make([]string, len(Optimizers))
+	for i, o := range Optimizers {
+		names[i] = o.Name
+	}
+	return names
+}
+
+// concerns says whether an optimizer looks at the setting.
+func (e *Setting) concerns(optimizer string) bool {
+	return e.Of == nil || slices.Contains(e.Of, optimizer)
+}
+
+// field is a pointer to the setting's value.
+func (e *Setting) field(s *Settings) any {
+	if e.rule != nil {
+		return e.rule(&s.Main)
+	}
+	return e.whole(s)
+}
+
+// fill gives a field its default if it has none.
+func (e *Setting) fill(field any, value string) {
+	if value == "" || len(valuesOf(field)) > 0 {
+		return
+	}
+	if err := e.set(field, value); err != nil {
+		panic("optim: default out of its own range")
+	}
+}
+
+// set parses a value into a field of the setting. It returns ErrSetting.
+func (e *Setting) set(field any, value string) error {
+	var err error
+	x := 1.0
+	switch f := field.(type) {
+	case *float64:
+		*f, err = strconv.ParseFloat(value, 64)
+		x = *f
+	case *int64:
+		*f, err = strconv.ParseInt(value, 10, 64)
+		x = float64(*f)
+	case *bool:
+		*f, err = strconv.ParseBool(value)
+	case *string:
+		if names := e.choice(); !slices.Contains(names, value) {
+			return fmt.Errorf("%w: %s %q is not one of %s", ErrSetting, e.Name, value, strings.Join(names, ", "))
+		}
+		*f = value
+	case *[]int64:
+		return e.setList(f, value)
+	case *[]Group:
+		g, groupErr := parseGroup(value)
+		*f = append(*f, g)
+		return groupErr
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s %q is not a value of its kind", ErrSetting, e.Name, value)
+	}
+	if !e.within.contains(x) {
+		return fmt.Errorf("%w: %s %s must be %s", ErrSetting, e.Name, value, e.within)
+	}
+	return nil
+}
+
+// setList parses ascending numbers joined by commas.
+func (e *Setting) setList(list *[]int64, value string) error {
+	*list = nil
+	for _, word := range strings.Split(value, ",") {
+		var x int64
+		if err := e.set(&x, word); err != nil {
+			return err
+		}
+		if n := len(*list); n > 0 && (*list)[n-1] >= x {
+			return fmt.Errorf("%w: %s %s do not ascend", ErrSetting, e.Name, value)
+		}
+		*list = append(*list, x)
+	}
+	return nil
+}
+
+// valuesOf writes a field in text, nothing if it is zero; a list of groups has a value for each.
+func valuesOf(field any) []string {
+	switch f := field.(type) {
+	case *float64:
+		if *f != 0 {
+			return []string{strconv.FormatFloat(*f, 'g', -1, 64)}
+		}
+	case *int64:
+		if *f != 0 {
+			return []string{strconv.FormatInt(*f, 10)}
+		}
+	case *bool:
+		if *f {
+			return []string{"true"}
+		}
+	case *string:
+		if *f != "" {
+			return []string{*f}
+		}
+	case *[]int64:
+		if len(*f) > 0 {
+			return []string{strings.Trim(strings.ReplaceAll(fmt.Sprint(*f), " ", ","), "[]")}
+		}
+	case *[]Group:
+		words := make([]string, len(*f))
+		for i, g := range *f {
+			words[i] = g.String()
+		}
+		return words
+	}
+	return nil
+}
