@@ -55,9 +55,10 @@ type params struct {
 	reader *TensorReader
 	header Header
 	dtype  tensor.DType
-	fixed  *Set // of a checkpoint
-	set    Set  // the latest of a stream
-	err    error
+	fixed  *Set  // of a checkpoint
+	set    Set   // the latest of a stream
+	broken error // of the header
+	err    error // of Next
 }
 
 // newParams takes the file, looks whether it is a checkpoint or a stream, and reads the one or the other's header.
@@ -66,16 +67,16 @@ func newParams(path string, f *os.File, l Limits) *params {
 	buffer := bufio.NewReaderSize(f, 16) // to look ahead; everything larger passes it by
 	if head, _ := buffer.Peek(len(magic)); bytes.Equal(head, magic) {
 		var c *Checkpoint
-		if c, p.err = readCheckpoint(f, buffer, l); p.err == nil {
+		if c, p.broken = readCheckpoint(f, buffer, l); p.broken == nil {
 			p.header, p.dtype, p.fixed = c.Header, c.DType, &c.Set
 		}
 	} else {
 		p.reader = NewTensorReader(buffer, l)
-		if p.header, p.dtype, p.err = p.reader.Header(); p.err == nil {
-			p.err = p.header.Want(Params)
+		if p.header, p.dtype, p.broken = p.reader.Header(); p.broken == nil {
+			p.broken = p.header.Want(Params)
 		}
 	}
-	p.err = p.where(p.err)
+	p.broken = p.where(p.broken)
 	return p
 }
 
@@ -87,12 +88,14 @@ func (p *params) where(err error) error {
 	return fmt.Errorf("%s: %w", p.path, err)
 }
 
-func (p *params) Header() (Header, tensor.DType, error) { return p.header, p.dtype, p.err }
+func (p *params) Header() (Header, tensor.DType, error) { return p.header, p.dtype, p.broken }
 func (p *params) Fixed() bool                           { return p.fixed != nil }
 func (p *params) Close() error                          { return p.file.Close() }
 
 func (p *params) Next() (*Set, error) {
 	switch {
+	case p.broken != nil:
+		return nil, p.broken
 	case p.err != nil:
 		return nil, p.err
 	case p.fixed != nil:
@@ -137,8 +140,8 @@ func (a *ahead) read(path string, open func() (*os.File, error), l Limits) {
 		return
 	}
 	p := newParams(path, f, l)
-	if p.err != nil {
-		a.tell(func() { a.err = p.err })
+	if p.broken != nil {
+		a.tell(func() { a.err = p.broken })
 		return
 	}
 	a.tell(func() { a.source = p })

@@ -17,7 +17,7 @@ type source struct {
 	header  Header
 	opened  bool
 	broken  error // of open
-	batches int64
+	batches int64 // begun so far
 	err     error // of next
 }
 
@@ -56,6 +56,7 @@ func (s *source) next() (arrow.Record, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
+	s.batches++
 	rec, err := s.ipc.Read()
 	if err != nil {
 		if s.err = s.cause(err); s.err != io.EOF {
@@ -63,13 +64,12 @@ func (s *source) next() (arrow.Record, error) {
 		}
 		return nil, io.EOF
 	}
-	s.batches++
 	return rec, nil
 }
 
 // fail makes err the source's error, with the number of the batch in which it happened.
 func (s *source) fail(err error) error {
-	s.err = fmt.Errorf("batch %d: %w", s.batches, err)
+	s.err = fmt.Errorf("batch %d: %w", s.batches-1, err)
 	return s.err
 }
 

@@ -70,7 +70,6 @@ func (r *TensorReader) Next(s *Set) error {
 		return err
 	}
 	if err = r.take(s, rec); err != nil {
-		r.source.batches--
 		return r.source.fail(err)
 	}
 	return nil
