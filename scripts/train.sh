@@ -82,12 +82,12 @@ done
 # The checkpoint appears whole or not at all; what describes it first.
 if [ ! -e "$run/checkpoint.arrow" ]; then
   kfacstep init --model="${set[MODEL]}" "${init[@]}" >"$run/.checkpoint.new" || { code=$?; rm -f "$run/.checkpoint.new"; exit $code; }
-  kfacstep model --checkpoint="$run/.checkpoint.new" >"$run/model.toml"
+  kfacstep show --checkpoint="$run/.checkpoint.new" --model >"$run/model.toml"
   printf '%q ' scripts/train.sh "$@" | sed 's/ $/\n/' >"$run/command"
   : >"$run/log.jsonl"
   mv "$run/.checkpoint.new" "$run/checkpoint.arrow"
 fi
-done=$(kfacstep step --checkpoint="$run/checkpoint.arrow")
+done=$(kfacstep show --checkpoint="$run/checkpoint.arrow" | sed 's/.*"step":\([0-9]*\).*/\1/')
 datagen+=(--start-step="$done")
 if [ -n "${set[steps]-}" ]; then
   [ "$done" -lt "${set[steps]}" ] || exit 0

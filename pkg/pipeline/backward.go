@@ -26,7 +26,7 @@ const (
 
 // BackwardOptions are odebackward's.
 type BackwardOptions struct {
-	Backend     func(tensor.DType) (backend.Backend, error)
+	Backend     func(tensor.DType) backend.Backend
 	SecondOrder SecondOrder
 	FactorStep  float64 // spacing of the grid of the factors, units of t
 	Limits      wire.Limits
@@ -58,10 +58,7 @@ func Backward(params wire.ParamSource, in io.Reader, out io.Writer, o BackwardOp
 	if err := checkInput(n, columns); err != nil {
 		return err
 	}
-	be, err := o.Backend(dtype)
-	if err != nil {
-		return err
-	}
+	be := o.Backend(dtype)
 	defer be.Close()
 	b := &backward{be: be, net: n, options: o, host: hostBuffers{dtype: dtype}}
 	writer := wire.NewTensorWriter(out, wire.Header{Kind: wire.Gradient, Model: header.Model, ModelSHA256: header.ModelSHA256,

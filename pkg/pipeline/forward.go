@@ -17,7 +17,7 @@ import (
 
 // ForwardOptions are odeforward's.
 type ForwardOptions struct {
-	Backend     func(tensor.DType) (backend.Backend, error)
+	Backend     func(tensor.DType) backend.Backend
 	KeepInitial bool // write <block>.x0 too
 	Limits      wire.Limits
 	Done        func(step int64) // called after each mini-batch; may be nil
@@ -45,10 +45,7 @@ func Forward(params wire.ParamSource, in io.Reader, out io.Writer, o ForwardOpti
 	if err := checkInput(n, columns); err != nil {
 		return err
 	}
-	be, err := o.Backend(dtype)
-	if err != nil {
-		return err
-	}
+	be := o.Backend(dtype)
 	defer be.Close()
 	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, host: hostBuffers{dtype: dtype}}
 	writer := wire.NewSampleWriter(out, wire.Header{Kind: wire.State, Model: header.Model, ModelSHA256: header.ModelSHA256,

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"odepipe/pkg/backend"
 	"odepipe/pkg/model"
@@ -54,15 +53,12 @@ type weights struct {
 func upload(be backend.Backend, n *model.Network, set *wire.Set) (weights, error) {
 	var w weights
 	for _, p := range n.Params {
-		t := set.Find(wire.Param, p.Name)
-		if t == nil {
-			return w, fmt.Errorf("parameters of step %d: %s is missing: %w", set.Step, p.Name, ErrMismatch)
-		}
-		if !slices.Equal(t.Shape, p.Shape.Dims()) {
-			return w, fmt.Errorf("parameters of step %d: %s has shape %v, expected %v: %w", set.Step, p.Name, tensor.Of(t.Shape...), p.Shape, ErrMismatch)
+		host, err := valueOf(set, wire.Param, p.Name, p.Shape)
+		if err != nil {
+			return w, err
 		}
 		value := be.Plain(p.Shape)
-		be.Upload(value, t.Value)
+		be.Upload(value, host)
 		w.values = append(w.values, value)
 	}
 	for _, o := range n.ODEs() {

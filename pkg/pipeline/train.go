@@ -1,0 +1,218 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"odepipe/pkg/backend"
+	"odepipe/pkg/model"
+	"odepipe/pkg/optim"
+	"odepipe/pkg/tensor"
+	"odepipe/pkg/wire"
+)
+
+// ErrStopped says that Train ended because its context did; the checkpoint has been saved.
+var ErrStopped = errors.New("pipeline: stopped")
+
+// TrainOptions are kfacstep's.
+type TrainOptions struct {
+	Backend func(tensor.DType) backend.Backend
+	Threads int // for eigendecompositions
+	Every   int64
+	Limits  wire.Limits
+	Done    func(StepRecord) // called after each step; may be nil
+}
+
+// StepRecord is what one step did, for the log.
+type StepRecord struct {
+	Step        int64   `json:"step"`
+	Epoch       int64   `json:"epoch"`
+	Loss        float64 `json:"loss"` // mean over the mini-batch, before the step
+	LR          float64 `json:"lr"`
+	NFEForward  int64   `json:"nfe_forward"`
+	NFEBackward int64   `json:"nfe_backward"`
+	Seconds     float64 `json:"seconds"` // since the step before
+	GradNorm    float64 `json:"grad_norm"`
+	UpdateNorm  float64 `json:"update_norm"`
+	Refresh     bool    `json:"refresh"`
+
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Init makes the checkpoint of step 0: initial values drawn with seed, or read from a safetensors file.
+func Init(spec *model.Spec, s optim.Settings, seed uint64, weights string, be func(tensor.DType) backend.Backend) (*wire.Checkpoint, error) {
+	n, err := model.NewNetwork(spec)
+	if err != nil {
+		return nil, err
+	}
+	var values []tensor.Buffer
+	if weights != "" {
+		if values, err = importWeights(weights, n); err != nil {
+			return nil, err
+		}
+	} else {
+		for i := range n.Params {
+			values = append(values, n.Init(i, seed))
+		}
+	}
+	b := be(spec.DType)
+	defer b.Close()
+	t, err := newTrainer(b, n, s, values, 1)
+	if err != nil {
+		return nil, err
+	}
+	c := t.checkpoint()
+	c.Set = *c.Clone() // its values outlive the trainer
+	return c, nil
+}
+
+// Train applies each step of a gradient stream to the checkpoint at path, and writes the parameters of every step, the
+// first one's as it begins, unless out is nil. It saves after every o.Every steps, at the end of the stream, and when
+// ctx ends; a stream that breaks leaves the checkpoint as last saved.
+func Train(ctx context.Context, path string, in io.Reader, out io.Writer, o TrainOptions) error {
+	c, err := wire.ReadCheckpoint(path, o.Limits)
+	if err != nil {
+		return err
+	}
+	be := o.Backend(c.DType)
+	defer be.Close()
+	t, err := resume(c, be, o.Threads)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	r := &ring{trainer: t, path: path, saved: t.step, options: o, last: time.Now()}
+	if out != nil {
+		r.writer = wire.NewTensorWriter(out, wire.Header{Kind: wire.Params, Model: c.Model, ModelSHA256: c.ModelSHA256}, c.DType)
+		if err := r.writer.Write(t.paramSet()); err != nil {
+			return err
+		}
+	}
+	return r.run(ctx, receiveGradients(wire.NewTensorReader(in, o.Limits), c))
+}
+
+// ring is Train at work.
+type ring struct {
+	*trainer
+	path    string
+	saved   int64 // step of the file
+	writer  *wire.TensorWriter
+	options TrainOptions
+	last    time.Time
+}
+
+// arrival is one step's gradients, or the end of them. The reader waits for done before it reuses their memory.
+type arrival struct {
+	set  *wire.Set
+	err  error
+	done chan struct{}
+}
+
+// receiveGradients reads a stream on the side, so that Train can stop while it waits.
+func receiveGradients(reader *wire.TensorReader, c *wire.Checkpoint) <-chan arrival {
+	arrivals := make(chan arrival)
+	go func() {
+		header, dtype, err := reader.Header()
+		if err == nil {
+			err = header.Want(wire.Gradient)
+		}
+		if err == nil {
+			err = sameModel(header, c.Header)
+		}
+		if err == nil && dtype != c.DType {
+			err = fmt.Errorf("the gradients are %s, the checkpoint %s: %w", dtype, c.DType, ErrMismatch)
+		}
+		a := arrival{set: &wire.Set{}, err: err, done: make(chan struct{})}
+		for a.err == nil {
+			if a.err = reader.Next(a.set); a.err == nil {
+				arrivals <- a
+				<-a.done
+			}
+		}
+		arrivals <- a
+	}()
+	return arrivals
+}
+
+func (r *ring) run(ctx context.Context, arrivals <-chan arrival) error {
+	for {
+		select {
+		case <-ctx.Done():
+			if err := r.save(); err != nil {
+				return err
+			}
+			return ErrStopped
+		case a := <-arrivals:
+			if a.err == io.EOF {
+				return r.finish()
+			}
+			if a.err != nil {
+				if ctx.Err() != nil { // the whole pipeline was told to stop
+					continue
+				}
+				return a.err
+			}
+			if err := r.apply(a.set); err != nil {
+				return err
+			}
+			a.done <- struct{}{}
+		}
+	}
+}
+
+// apply takes one step, passes the new parameters on and saves when it is time.
+func (r *ring) apply(set *wire.Set) error {
+	refresh := r.opt.Wants(r.step)
+	report, err := r.advance(set)
+	if err != nil {
+		return err
+	}
+	if r.writer != nil {
+		if err := r.writer.Write(r.paramSet()); err != nil {
+			return err
+		}
+	}
+	if r.step-r.saved >= r.options.Every {
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	if r.options.Done == nil {
+		return nil
+	}
+	now := time.Now()
+	record := StepRecord{Step: set.Step, LR: report.LR, Seconds: now.Sub(r.last).Seconds(), GradNorm: report.GradNorm,
+		UpdateNorm: report.UpdateNorm, Refresh: refresh, Warnings: report.Warnings}
+	r.last = now
+	record.Loss, _ = set.Scalar("loss")
+	for name, field := range map[string]*int64{"epoch": &record.Epoch, "nfe_forward": &record.NFEForward, "nfe_backward": &record.NFEBackward} {
+		v, _ := set.Scalar(name)
+		*field = int64(v)
+	}
+	r.options.Done(record)
+	return nil
+}
+
+// save replaces the checkpoint file unless it is at this step already.
+func (r *ring) save() error {
+	if r.saved == r.step {
+		return nil
+	}
+	if err := r.checkpoint().Save(r.path); err != nil {
+		return err
+	}
+	r.saved = r.step
+	return nil
+}
+
+func (r *ring) finish() error {
+	if err := r.save(); err != nil {
+		return err
+	}
+	if r.writer != nil {
+		return r.writer.Close()
+	}
+	return nil
+}

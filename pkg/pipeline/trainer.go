@@ -1,0 +1,204 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"odepipe/pkg/backend"
+	"odepipe/pkg/kfac"
+	"odepipe/pkg/model"
+	"odepipe/pkg/optim"
+	"odepipe/pkg/tensor"
+	"odepipe/pkg/wire"
+)
+
+// metadata keys of a checkpoint, behind "odepipe."
+const keyOptimizer = "optimizer" // optim.Settings.Text
+
+// trainer is a checkpoint at work: parameters and optimizer state on a backend.
+type trainer struct {
+	be       backend.Backend
+	net      *model.Network
+	settings optim.Settings
+	opt      *optim.Optimizer
+	params   []tensor.T // in the order of Network.Params
+	t1       []float64  // of the ODE blocks in order
+	step     int64      // whose parameters these are
+	host     hostBuffers
+}
+
+// newTrainer puts parameters onto a backend, with an optimizer at rest.
+func newTrainer(be backend.Backend, n *model.Network, s optim.Settings, values []tensor.Buffer, threads int) (*trainer, error) {
+	t := &trainer{be: be, net: n, settings: s, host: hostBuffers{dtype: n.Spec.DType}}
+	var params []optim.Param
+	for i, p := range n.Params {
+		value := be.Plain(p.Shape)
+		be.Upload(value, values[i])
+		t.params = append(t.params, value)
+		params = append(params, optim.Param{Name: p.Name, Value: value})
+	}
+	for _, o := range n.ODEs() {
+		t.t1 = append(t.t1, o.T1)
+	}
+	var layers []optim.Layer
+	for _, l := range n.Affine() {
+		layer := optim.Layer{Name: l.Name, Weight: l.Name + ".weight"}
+		if l.Geometry.Bias {
+			layer.Bias = l.Name + ".bias"
+		}
+		layers = append(layers, layer)
+	}
+	var err error
+	t.opt, err = optim.New(be, s, params, layers, threads)
+	return t, err
+}
+
+// resume makes a trainer of a checkpoint.
+func resume(c *wire.Checkpoint, be backend.Backend, threads int) (*trainer, error) {
+	n, err := networkOf(c.Header)
+	if err != nil {
+		return nil, err
+	}
+	s, err := optim.Parse(c.Extra[keyOptimizer])
+	if err != nil {
+		return nil, err
+	}
+	values := make([]tensor.Buffer, len(n.Params))
+	for i, p := range n.Params {
+		if values[i], err = valueOf(&c.Set, wire.Param, p.Name, p.Shape); err != nil {
+			return nil, err
+		}
+	}
+	t, err := newTrainer(be, n, s, values, threads)
+	if err != nil {
+		return nil, err
+	}
+	t.step = c.Step
+	for i, o := range n.ODEs() {
+		if t1, ok := c.Scalar(o.Name + ".t1"); ok {
+			t.t1[i] = t1
+		}
+	}
+	var state []optim.State
+	for _, row := range c.Tensors {
+		if what, ok := strings.CutPrefix(string(row.Role), "state."); ok {
+			if len(row.Shape) > tensor.MaxRank {
+				return nil, fmt.Errorf("%s of %s has %d dimensions: %w", row.Role, row.Name, len(row.Shape), ErrMismatch)
+			}
+			state = append(state, optim.State{Name: row.Name, What: what, T: tensor.T{Buf: row.Value, Shape: tensor.Of(row.Shape...)}})
+		}
+	}
+	return t, t.opt.Restore(state)
+}
+
+// valueOf finds a tensor of a set and checks its shape.
+func valueOf(set *wire.Set, role wire.Role, name string, shape tensor.Shape) (tensor.Buffer, error) {
+	row := set.Find(role, name)
+	if row == nil {
+		return tensor.Buffer{}, fmt.Errorf("step %d: %s %s is missing: %w", set.Step, role, name, ErrMismatch)
+	}
+	if !slices.Equal(row.Shape, shape.Dims()) {
+		return tensor.Buffer{}, fmt.Errorf("step %d: %s %s has shape %v, expected %v: %w", set.Step, role, name, row.Shape, shape, ErrMismatch)
+	}
+	return row.Value, nil
+}
+
+// paramSet is what odeforward and odebackward need for the mini-batch of the trainer's step.
+func (t *trainer) paramSet() *wire.Set {
+	set := &wire.Set{Step: t.step}
+	for i, p := range t.net.Params {
+		t.add(set, wire.Param, p.Name, t.params[i])
+	}
+	for i, o := range t.net.ODEs() {
+		set.AddScalar(o.Name+".t1", t.t1[i])
+	}
+	set.AddScalar("lr", t.opt.LR(t.step))
+	refresh := 0.0
+	if t.opt.Wants(t.step) {
+		refresh = 1
+	}
+	set.AddScalar("refresh", refresh)
+	return set
+}
+
+func (t *trainer) add(set *wire.Set, role wire.Role, name string, x tensor.T) {
+	value := t.host.values(string(role)+" "+name, x.Size())
+	t.be.Download(value, x)
+	set.Tensors = append(set.Tensors, wire.Tensor{Name: name, Role: role, Shape: x.Shape.Dims(), Value: value})
+}
+
+// checkpoint is everything that a resumed run needs.
+func (t *trainer) checkpoint() *wire.Checkpoint {
+	c := &wire.Checkpoint{DType: t.net.Spec.DType, Set: *t.paramSet(), Header: wire.Header{Kind: wire.Params, Model: t.net.Spec.Text,
+		ModelSHA256: t.net.Spec.SHA256, Extra: map[string]string{keyOptimizer: t.settings.Text()}}}
+	for _, s := range t.opt.State() {
+		t.add(&c.Set, wire.StateRole(s.What), s.Name, s.T)
+	}
+	return c
+}
+
+// advance applies the gradients of the trainer's step.
+func (t *trainer) advance(set *wire.Set) (optim.Report, error) {
+	if set.Step != t.step {
+		return optim.Report{}, fmt.Errorf("the gradient is of step %d, the checkpoint at step %d (datagen --start-step=%d): %w", set.Step, t.step, t.step, ErrMismatch)
+	}
+	batch, ok := set.Scalar("batch_size")
+	if !ok || !(batch >= 1) {
+		return optim.Report{}, fmt.Errorf("step %d: the scalar batch_size is missing or below 1: %w", set.Step, ErrMismatch)
+	}
+	mark := t.be.Mark()
+	defer t.be.Release(mark)
+	grads := map[string]tensor.T{}
+	for _, p := range t.net.Params {
+		g, err := t.receive(set, wire.Grad, p.Name, p.Shape)
+		if err != nil {
+			return optim.Report{}, err
+		}
+		grads[p.Name] = g
+	}
+	var factors map[string]kfac.Factors
+	if t.opt.Wants(t.step) {
+		var err error
+		if factors, err = t.factors(set); err != nil {
+			return optim.Report{}, err
+		}
+	}
+	report, err := t.opt.Step(t.step, grads, factors, int(batch))
+	if err != nil {
+		return report, fmt.Errorf("step %d: %w", t.step, err)
+	}
+	t.step++
+	return report, nil
+}
+
+// factors takes the Kronecker factors that the stream has; the optimizer says if one is missing.
+func (t *trainer) factors(set *wire.Set) (map[string]kfac.Factors, error) {
+	factors := map[string]kfac.Factors{}
+	for _, l := range t.net.Affine() {
+		if set.Find(wire.KronA, l.Name) == nil {
+			continue
+		}
+		a, err := t.receive(set, wire.KronA, l.Name, tensor.Of(l.Geometry.GramSize(), l.Geometry.GramSize()))
+		if err != nil {
+			return nil, err
+		}
+		b, err := t.receive(set, wire.KronB, l.Name, tensor.Of(l.Geometry.Out, l.Geometry.Out))
+		if err != nil {
+			return nil, err
+		}
+		factors[l.Name] = kfac.Factors{A: a, B: b}
+	}
+	return factors, nil
+}
+
+// receive uploads a tensor of a set.
+func (t *trainer) receive(set *wire.Set, role wire.Role, name string, shape tensor.Shape) (tensor.T, error) {
+	value, err := valueOf(set, role, name, shape)
+	if err != nil {
+		return tensor.T{}, err
+	}
+	x := t.be.Plain(shape)
+	t.be.Upload(x, value)
+	return x, nil
+}
