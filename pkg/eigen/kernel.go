@@ -1,7 +1,8 @@
 package eigen
 
-// multiplyTileGo writes tile = a^T b for a [length, tileRows], b [length, tileColumns]; tile is row-major.
-func multiplyTileGo(length int, a, b []float64, tile *[tileRows * tileColumns]float64) {
+// multiplyTileGo adds alpha a^T b to c for a [length, tileRows], b [length, tileColumns]; the rows of c [tileRows,
+// tileColumns] are stride apart.
+func multiplyTileGo(length, stride int, alpha float64, a, b, c []float64) {
 	for j := 0; j < tileColumns; j += 2 {
 		var s00, s01, s10, s11, s20, s21, s30, s31 float64
 		for p := 0; p < length; p++ {
@@ -15,10 +16,10 @@ func multiplyTileGo(length int, a, b []float64, tile *[tileRows * tileColumns]fl
 			s30 += x[3] * y[0]
 			s31 += x[3] * y[1]
 		}
-		tile[j], tile[j+1] = s00, s01
-		tile[tileColumns+j], tile[tileColumns+j+1] = s10, s11
-		tile[2*tileColumns+j], tile[2*tileColumns+j+1] = s20, s21
-		tile[3*tileColumns+j], tile[3*tileColumns+j+1] = s30, s31
+		sums := [...]float64{s00, s01, s10, s11, s20, s21, s30, s31}
+		for i, v := range sums {
+			c[i/2*stride+j+i%2] += alpha * v
+		}
 	}
 }
 

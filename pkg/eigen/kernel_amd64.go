@@ -5,18 +5,18 @@ import "golang.org/x/sys/cpu"
 var hasAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 //go:noescape
-func multiplyTileAVX2(length int, a, b, tile *float64)
+func multiplyTileAVX2(length, stride int, alpha float64, a, b, c *float64)
 
 //go:noescape
 func dot4AVX2(n, stride int, a, x, dots *float64)
 
-func multiplyTile(length int, a, b []float64, tile *[tileRows * tileColumns]float64) {
+func multiplyTile(length, stride int, alpha float64, a, b, c []float64) {
 	if !hasAVX2 {
-		multiplyTileGo(length, a, b, tile)
+		multiplyTileGo(length, stride, alpha, a, b, c)
 		return
 	}
-	_, _ = a[length*tileRows-1], b[length*tileColumns-1]
-	multiplyTileAVX2(length, &a[0], &b[0], &tile[0])
+	_, _, _ = a[length*tileRows-1], b[length*tileColumns-1], c[(tileRows-1)*stride+tileColumns-1]
+	multiplyTileAVX2(length, stride, alpha, &a[0], &b[0], &c[0])
 }
 
 func dot4(n, stride int, a, x []float64, dots *[4]float64) {

@@ -8,12 +8,27 @@
 	VFMADD231PD  Y13, Y15, c1      \
 	VFMADD231PD  Y14, Y15, c2
 
-// func multiplyTileAVX2(length int, a, b, tile *float64)
-TEXT ·multiplyTileAVX2(SB), NOSPLIT, $0-32
+// ADD adds alpha times a row of the tile to the row of c at DI, and moves on to the next.
+#define ADD(c0, c1, c2) \
+	VMOVUPD     (DI), Y12      \
+	VMOVUPD     32(DI), Y13    \
+	VMOVUPD     64(DI), Y14    \
+	VFMADD231PD c0, Y15, Y12   \
+	VFMADD231PD c1, Y15, Y13   \
+	VFMADD231PD c2, Y15, Y14   \
+	VMOVUPD     Y12, (DI)      \
+	VMOVUPD     Y13, 32(DI)    \
+	VMOVUPD     Y14, 64(DI)    \
+	ADDQ        BX, DI
+
+// func multiplyTileAVX2(length, stride int, alpha float64, a, b, c *float64); length > 0
+TEXT ·multiplyTileAVX2(SB), NOSPLIT, $0-48
 	MOVQ   length+0(FP), CX
-	MOVQ   a+8(FP), SI
-	MOVQ   b+16(FP), DX
-	MOVQ   tile+24(FP), DI
+	MOVQ   stride+8(FP), BX
+	MOVQ   a+24(FP), SI
+	MOVQ   b+32(FP), DX
+	MOVQ   c+40(FP), DI
+	SHLQ   $3, BX
 	VXORPD Y0, Y0, Y0
 	VXORPD Y1, Y1, Y1
 	VXORPD Y2, Y2, Y2
@@ -40,18 +55,11 @@ step:
 	DECQ    CX
 	JNZ     step
 
-	VMOVUPD Y0, (DI)
-	VMOVUPD Y1, 32(DI)
-	VMOVUPD Y2, 64(DI)
-	VMOVUPD Y3, 96(DI)
-	VMOVUPD Y4, 128(DI)
-	VMOVUPD Y5, 160(DI)
-	VMOVUPD Y6, 192(DI)
-	VMOVUPD Y7, 224(DI)
-	VMOVUPD Y8, 256(DI)
-	VMOVUPD Y9, 288(DI)
-	VMOVUPD Y10, 320(DI)
-	VMOVUPD Y11, 352(DI)
+	VBROADCASTSD alpha+16(FP), Y15
+	ADD(Y0, Y1, Y2)
+	ADD(Y3, Y4, Y5)
+	ADD(Y6, Y7, Y8)
+	ADD(Y9, Y10, Y11)
 	VZEROUPPER
 	RET
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"unsafe"
 
@@ -40,6 +39,7 @@ var lapack = sync.OnceValue(func() library {
 	default:
 		paths = []string{path}
 	}
+	keepToOneThread()
 	for _, path := range paths {
 		handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 		if err != nil {
@@ -59,6 +59,15 @@ var lapack = sync.OnceValue(func() library {
 	return library{}
 })
 
+// keepToOneThread tells OpenBLAS, in the environment that C sees and child processes do not, not to start a thread
+// for each core as it is loaded: they would spin for a while beside the other stages of a pipe.
+func keepToOneThread() {
+	name, value := []byte("OPENBLAS_NUM_THREADS\x00"), []byte("1\x00")
+	if setenv, err := purego.Dlsym(purego.RTLD_DEFAULT, "setenv"); err == nil {
+		purego.SyscallN(setenv, uintptr(unsafe.Pointer(&name[0])), uintptr(unsafe.Pointer(&value[0])), 1)
+	}
+}
+
 // symmetric is a solver. dsyevd overwrites a with the eigenvectors as columns, column-major: in our order, as rows.
 // Every integer is handed over as the 64-bit little-endian form of a small number, which is right for libraries with
 // 32-bit and with 64-bit integers alike.
@@ -70,18 +79,12 @@ func (l library) symmetric(n int, a, values, vectors []float64, _ int) error {
 	size, info := int64(n), int64(0)
 	workSize, integerWorkSize := int64(1+6*n+2*n*n), int64(3+5*n)
 	work, integerWork := make([]float64, workSize), make([]int64, integerWorkSize)
-	address := func(p unsafe.Pointer) uintptr { return uintptr(p) }
-	var pin runtime.Pinner
-	defer pin.Unpin()
-	for _, p := range []any{&vectorsToo, &lower, &size, &a[0], &values[0], &work[0], &workSize, &integerWork[0], &integerWorkSize, &info} {
-		pin.Pin(p)
-	}
-	purego.SyscallN(l.dsyevd,
-		address(unsafe.Pointer(&vectorsToo)), address(unsafe.Pointer(&lower)), address(unsafe.Pointer(&size)),
-		address(unsafe.Pointer(&a[0])), address(unsafe.Pointer(&size)), address(unsafe.Pointer(&values[0])),
-		address(unsafe.Pointer(&work[0])), address(unsafe.Pointer(&workSize)),
-		address(unsafe.Pointer(&integerWork[0])), address(unsafe.Pointer(&integerWorkSize)),
-		address(unsafe.Pointer(&info)), 1, 1) // the lengths of the two strings
+	purego.SyscallN(l.dsyevd, // keeps what the pointers in its arguments point to in place until it returns
+		uintptr(unsafe.Pointer(&vectorsToo)), uintptr(unsafe.Pointer(&lower)), uintptr(unsafe.Pointer(&size)),
+		uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&size)), uintptr(unsafe.Pointer(&values[0])),
+		uintptr(unsafe.Pointer(&work[0])), uintptr(unsafe.Pointer(&workSize)),
+		uintptr(unsafe.Pointer(&integerWork[0])), uintptr(unsafe.Pointer(&integerWorkSize)),
+		uintptr(unsafe.Pointer(&info)), 1, 1) // the lengths of the two strings
 	if info != 0 {
 		return fmt.Errorf("%w: dsyevd of %s returned %d", ErrNoConvergence, l.name, int32(info))
 	}

@@ -46,19 +46,22 @@ func product(m, n, k int, alpha float64, a, b, c matrix, threads int) {
 // rowBlock adds alpha a[i0:i0+blockRows, k0:k0+length] b[k0:k0+length, :] to c's rows.
 func rowBlock(i0, m, n, length, k0 int, alpha float64, a matrix, packedB []float64, c matrix) {
 	var packedA [blockRows * depth]float64
-	var tile [tileRows * tileColumns]float64
 	rows := min(blockRows, m-i0)
 	for i := 0; i < rows; i += tileRows {
 		pack(packedA[i*length:], tileRows, length, a, i0+i, m, k0)
 	}
 	for j := 0; j < n; j += tileColumns {
-		columns := min(tileColumns, n-j)
 		for i := 0; i < rows; i += tileRows {
-			multiplyTile(length, packedA[i*length:], packedB[j*length:], &tile)
+			left, right, out := packedA[i*length:], packedB[j*length:], c.data[(i0+i)*c.row+j:]
+			if i+tileRows <= rows && j+tileColumns <= n {
+				multiplyTile(length, c.row, alpha, left, right, out)
+				continue
+			}
+			var tile [tileRows * tileColumns]float64
+			multiplyTile(length, tileColumns, alpha, left, right, tile[:])
 			for r := 0; r < min(tileRows, rows-i); r++ {
-				at := (i0+i+r)*c.row + j
-				for q, v := range tile[r*tileColumns : r*tileColumns+columns] {
-					c.data[at+q] += alpha * v
+				for q := 0; q < min(tileColumns, n-j); q++ {
+					out[r*c.row+q] += tile[r*tileColumns+q]
 				}
 			}
 		}

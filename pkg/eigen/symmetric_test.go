@@ -238,12 +238,14 @@ func TestPortableKernels(t *testing.T) {
 	for _, length := range []int{1, 2, 7, 8, 9, 64, 255} {
 		a := list(length*tileRows, func(int) float64 { return rng.NormFloat64() })
 		b := list(length*tileColumns, func(int) float64 { return rng.NormFloat64() })
-		var tile, want [tileRows * tileColumns]float64
-		multiplyTile(length, a, b, &tile)
-		multiplyTileGo(length, a, b, &want)
-		for i := range tile {
-			if !(math.Abs(tile[i]-want[i]) <= 1e-13*float64(length)) {
-				t.Errorf("tile of length %d, element %d: %g, portable %g", length, i, tile[i], want[i])
+		const stride = tileColumns + 3
+		c := list(tileRows*stride, func(int) float64 { return rng.NormFloat64() })
+		want := slices.Clone(c)
+		multiplyTile(length, stride, -0.5, a, b, c)
+		multiplyTileGo(length, stride, -0.5, a, b, want)
+		for i := range c {
+			if !(math.Abs(c[i]-want[i]) <= 1e-13*float64(length)) {
+				t.Errorf("tile of length %d, element %d: %g, portable %g", length, i, c[i], want[i])
 			}
 		}
 		rows := list(4*length+30, func(int) float64 { return rng.NormFloat64() })

@@ -18,7 +18,8 @@ const (
 // A - V W^T - W V^T, w_i = tau_i A_i v_i - (tau_i/2 <w, v>) v_i; half of the work is these products A v, which are
 // bound by memory, the other half is one matrix product for each panel.
 func tridiagonalise(n int, a, diagonal, offDiagonal, tau []float64, threads int) {
-	v, w := make([]float64, panel*n), make([]float64, panel*n) // row p belongs to column i0+p
+	vwv := make([]float64, 3*panel*n) // V, W, V as rows; row p of each belongs to column i0+p
+	v, w := vwv[:panel*n], vwv[panel*n:2*panel*n]
 	for i0 := 0; i0 < n; i0 += panel {
 		end := min(i0+panel, n)
 		for i := i0; i < end; i++ {
@@ -48,10 +49,9 @@ func tridiagonalise(n int, a, diagonal, offDiagonal, tau []float64, threads int)
 			copy(a[i*n:i*n+n], v[(i-i0)*n:])
 		}
 		if end < n {
-			rest := rowMajor(a[end*n+end:], n)
-			vt, wt := rowMajor(v[end:], n), rowMajor(w[end:], n)
-			product(n-end, n-end, end-i0, -1, vt.transposed(), wt, rest, threads)
-			product(n-end, n-end, end-i0, -1, wt.transposed(), vt, rest, threads)
+			copy(vwv[2*panel*n:], v)
+			rest, left, right := rowMajor(a[end*n+end:], n), rowMajor(vwv[end:], n), rowMajor(vwv[panel*n+end:], n)
+			product(n-end, n-end, 2*panel, -1, left.transposed(), right, rest, threads) // A -= [V W] [W V]^T
 		}
 	}
 }
