@@ -15,6 +15,7 @@ import (
 
 	"odepipe/pkg/cli"
 	"odepipe/pkg/cli/clitest"
+	"odepipe/pkg/tensor"
 )
 
 func TestMain(m *testing.M) {
@@ -62,6 +63,12 @@ func act(c *cli.Context, action string, rate float64, mode string) error {
 	switch action {
 	case "show":
 		fmt.Println(rate, mode, c.Flags.Changed("rate"), c.Threads == runtime.GOMAXPROCS(0), c.Threads)
+	case "backend":
+		for _, d := range []tensor.DType{tensor.Float64, tensor.Float32} {
+			be := c.Backend(d)
+			fmt.Println(be.DType())
+			be.Close()
+		}
 	case "copy":
 		return copyStream(c)
 	case "fail":

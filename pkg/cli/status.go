@@ -53,6 +53,7 @@ func (c *Context) report(err error) int {
 
 // say writes one line to standard error behind the program's name, whatever line breaks the message has.
 func (c *Context) say(format string, args ...any) {
-	text := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
+	lines := strings.FieldsFunc(fmt.Sprintf(format, args...), func(r rune) bool { return r == '\n' || r == '\r' })
+	text := strings.Join(lines, " ")
 	fmt.Fprintf(os.Stderr, "%s: %s\n", c.name, text)
 }
