@@ -6,7 +6,7 @@ import "fmt"
 // vector of a, then the accumulators.
 func dot(f *file, v vectors) {
 	f.begin("dot"+v.name, "dotCall")
-	run, position := f.label("run"), f.label("position")
+	contraction, run, position, next := f.label("contraction"), f.label("run"), f.label("position"), f.label("next")
 	a := v.reg(v.dotColumns)
 	accumulator := func(i, j int) int { return v.dotColumns + 1 + i*v.dotColumns + j }
 	if v == avx512 { // the 32 registers leave room for one more of b's side, which the sums at the end use
@@ -20,8 +20,16 @@ func dot(f *file, v vectors) {
 	f.op("IMUL3Q $%d, R8, R8", bytesA)
 	f.op("MOVQ dotCall_stepB(DI), R9")
 	f.op("IMUL3Q $%d, R9, R9", bytesB)
-	f.op("MOVQ dotCall_runs(DI), SI")
-	f.op("MOVQ dotCall_count(DI), CX")
+	f.op("MOVQ dotCall_spans(DI), R10")
+	f.op("MOVQ dotCall_count(DI), R14")
+	f.op("MOVQ dotCall_sum(DI), DX")
+	f.place(contraction)
+	f.op("MOVQ span_lo(R10), SI")
+	f.op("MOVQ span_hi(R10), CX")
+	f.op("SUBQ SI, CX")
+	f.op("JEQ %s", next)
+	f.op("IMUL3Q $run__size, SI, SI")
+	f.op("ADDQ dotCall_runs(DI), SI")
 	for i := 0; i < dotRows; i++ {
 		for j := 0; j < v.dotColumns; j++ {
 			zero(f, v, accumulator(i, j))
@@ -55,7 +63,6 @@ func dot(f *file, v vectors) {
 	f.op("DECQ CX")
 	f.op("JNE %s", run)
 
-	f.op("MOVQ dotCall_sum(DI), DX")
 	for i := 0; i < dotRows; i++ {
 		for j := 0; j < v.dotColumns; j += 4 {
 			var four [4]int // the last column again where there are fewer
@@ -65,6 +72,11 @@ func dot(f *file, v vectors) {
 			addLanes(f, v, four, 4*(i*dotPad+j))
 		}
 	}
+	f.place(next)
+	f.op("ADDQ $span__size, R10")
+	f.op("ADDQ $%d, DX", dotRows*dotPad*4)
+	f.op("DECQ R14")
+	f.op("JNE %s", contraction)
 	f.end()
 }
 

@@ -26,10 +26,9 @@ type Backend struct {
 	contract contraction
 	spread   gramSpread
 	stream   stream
-	gemm     gemmPacking
+	factors  factors
 
-	matrix tilePlan // of the Gemm in hand
-	linear dotPlan  // of the linear layer in hand
+	matrix tilePlan // of the matrix product in hand
 }
 
 var _ backend.Backend = (*Backend)(nil)

@@ -5,17 +5,19 @@ import (
 	"odepipe/pkg/tensor"
 )
 
-// dotCall is the argument of the dot kernel, over panels a [position][dotRows][16] and b [position][dotColumns][16]:
+// dotCall is the argument of the dot kernel, over panels a [position][dotRows][16] and b [position][dotColumns][16]: for
+// t < count
 //
-//	sum[i dotPad + j] += sum over runs, n, lanes of a[run.a + n stepA][i][lane] b[run.b + n stepB][j][lane]
+//	sum[t][i][j] += sum over the runs of spans[t], n, lanes of a[run.a + n stepA][i][lane] b[run.b + n stepB][j][lane]
 //
-// The assembly knows the offsets.
+// sum is [count][dotRows][dotPad]. The assembly knows the offsets.
 type dotCall struct {
 	sum          *float32
 	a, b         *float32
 	stepA, stepB int
 	runs         *run
-	count        int // of runs
+	spans        *span
+	count        int
 }
 
 // dotPad is the distance of the rows of a tile of sums.
@@ -73,20 +75,25 @@ type contraction struct {
 	dst                       []float32
 	strideA, strideB, strideT int
 
-	sums  []float32 // [thread][contraction][dotRows][dotPad]
+	strip int       // tiles that share one pass over the blocks
+	sums  []float32 // [thread][tile of the strip][contraction][dotRows][dotPad]
 	parts int
 }
 
-// contractAll runs the contraction that be.contract describes, between x and y with so many channels each.
-func (be *Backend) contractAll(plan *dotPlan, x, y tensor.T, blocks int) {
+// stripFloats bounds the sums of a strip, so that they stay in the second-level cache beside the panels.
+const stripFloats = 32 << 10
+
+// contractAll runs the contraction that be.contract describes between x and y; the plan fits their images.
+func (be *Backend) contractAll(plan *dotPlan, x, y tensor.T) {
 	mark := be.Mark()
 	c, k := &be.contract, be.kernels
-	c.kernels, c.plan, c.blocks = k, plan, blocks
-	c.a = be.panelsOf(x, c.rows, x.Shape.Size()/c.rows, k.dotRows)
-	c.b = be.panelsOf(y, c.columns, y.Shape.Size()/c.columns, k.dotColumns)
-	c.sums = be.arena.take(len(be.pool.workers) * plan.count * k.dotRows * dotPad)
+	c.kernels, c.plan, c.blocks = k, plan, blocks(x.N)
+	c.a = be.panelsOf(x, c.rows, plan.sizeA, k.dotRows)
+	c.b = be.panelsOf(y, c.columns, plan.sizeB, k.dotColumns)
 	tiles := c.tileRows() * c.tileColumns()
-	c.parts = be.pool.partsFor(tiles, tiles*blocks*plan.count*plan.sizeA*16)
+	c.strip = min(tiles, max(1, stripFloats/max(1, c.tileFloats())))
+	c.sums = be.arena.take(len(be.pool.workers) * c.strip * c.tileFloats())
+	c.parts = be.pool.partsFor(tiles, tiles*c.blocks*plan.count*plan.sizeA*16)
 	be.pool.run(c, c.parts)
 	be.Release(mark)
 }
@@ -95,39 +102,44 @@ func (c *contraction) tileRows() int { return (c.rows + c.kernels.dotRows - 1) /
 func (c *contraction) tileColumns() int {
 	return (c.columns + c.kernels.dotColumns - 1) / c.kernels.dotColumns
 }
+func (c *contraction) tileFloats() int { return c.plan.count * c.kernels.dotRows * dotPad }
 
 func (c *contraction) part(i int, w *worker) {
-	size := c.plan.count * c.kernels.dotRows * dotPad
-	sums := c.sums[w.number*size:][:size]
+	room := c.strip * c.tileFloats()
+	sums := c.sums[w.number*room:][:room]
 	first, last := share(c.tileRows()*c.tileColumns(), i, c.parts)
-	for tile := first; tile < last; tile++ {
-		i, j := tile/c.tileColumns(), tile%c.tileColumns()
-		c.tile(&w.dot, sums, i, j)
-		c.store(sums, i, j)
+	for ; first < last; first += c.strip {
+		end := min(first+c.strip, last)
+		clear(sums)
+		for block := 0; block < c.blocks; block++ {
+			for chunk := 0; chunk < len(c.plan.chunks); chunk += c.plan.count {
+				for tile := first; tile < end; tile++ {
+					c.accumulate(&w.dot, sums[(tile-first)*c.tileFloats():], block, chunk, tile%c.tileRows(), tile/c.tileRows())
+				}
+			}
+		}
+		for tile := first; tile < end; tile++ {
+			c.store(sums[(tile-first)*c.tileFloats():], tile%c.tileRows(), tile/c.tileRows())
+		}
 	}
 }
 
-// below says whether a tile of a symmetric contraction lies below the diagonal and need not be computed.
-func (c *contraction) below(i, j int) bool { return (j+1)*c.kernels.dotColumns <= i*c.kernels.dotRows }
-
-// tile computes tile (i, j) of all contractions.
-func (c *contraction) tile(call *dotCall, sums []float32, i, j int) {
-	clear(sums)
-	below := c.below(i, j)
-	panelA, panelB := c.plan.sizeA*c.kernels.dotRows*lanes, c.plan.sizeB*c.kernels.dotColumns*lanes
-	call.stepA, call.stepB = c.plan.stepA, c.plan.stepB
-	for block := 0; block < c.blocks; block++ {
-		call.a, call.b = &c.a[(i*c.blocks+block)*panelA], &c.b[(j*c.blocks+block)*panelB]
-		for k, runs := range c.plan.chunks {
-			t := k % c.plan.count
-			if runs.lo == runs.hi || below && c.plan.symmetric[t] {
-				continue
-			}
-			call.runs, call.count = &c.plan.runs[runs.lo], runs.hi-runs.lo
-			call.sum = &sums[t*c.kernels.dotRows*dotPad]
-			c.kernels.dot(call)
-		}
+// accumulate adds one chunk of one block to the sums of tile (i, j). A tile below the diagonal skips the symmetric contractions.
+func (c *contraction) accumulate(call *dotCall, sums []float32, block, chunk, i, j int) {
+	first := 0
+	if (j+1)*c.kernels.dotColumns <= i*c.kernels.dotRows {
+		first = c.plan.symmetric
 	}
+	call.count = c.plan.count - first
+	if call.count == 0 {
+		return
+	}
+	call.a = &c.a[(i*c.blocks+block)*c.plan.sizeA*c.kernels.dotRows*lanes]
+	call.b = &c.b[(j*c.blocks+block)*c.plan.sizeB*c.kernels.dotColumns*lanes]
+	call.stepA, call.stepB = c.plan.stepA, c.plan.stepB
+	call.runs, call.spans = &c.plan.runs[0], &c.plan.chunks[chunk+first]
+	call.sum = &sums[first*c.kernels.dotRows*dotPad]
+	c.kernels.dot(call)
 }
 
 // store writes tile (i, j) of all contractions to its place.
@@ -138,7 +150,7 @@ func (c *contraction) store(sums []float32, i, j int) {
 		for t := 0; t < c.plan.count; t++ {
 			sum := sums[(t*c.kernels.dotRows+row-firstRow)*dotPad:]
 			for column := firstColumn; column < lastColumn; column++ {
-				if v := sum[column-firstColumn]; !c.plan.symmetric[t] {
+				if v := sum[column-firstColumn]; t >= c.plan.symmetric {
 					c.dst[row*c.strideA+column*c.strideB+t*c.strideT] = v
 				} else if column >= row {
 					c.dst[row*c.strideA+column*c.strideB+t*c.strideT] = v
@@ -151,21 +163,22 @@ func (c *contraction) store(sums []float32, i, j int) {
 
 // ConvGrad writes dw = sum_n dy (x) patches of x, and leaves the time channel of dw alone.
 func (be *Backend) ConvGrad(dw tensor.T, g backend.Conv, dy, x tensor.T) {
-	in, out := g.In*g.H*g.W, g.Out*g.OH()*g.OW()
-	if dy.N != x.N || x.Shape.Size() != in || dy.Shape.Size() != out || dw.Shape.Size() != g.Out*g.FanIn() {
+	if dy.N != x.N || x.Shape.Size() != g.In*g.H*g.W || dy.Shape.Size() != g.Out*g.OH()*g.OW() || dw.Shape.Size() != g.Out*g.FanIn() {
 		panic("cpu: tensors do not fit the convolution")
+	}
+	window := g.Kernel * g.Kernel
+	dst := floats(dw)[(g.Channels()-g.In)*window:]
+	if onePixel(g) {
+		be.outer(dst, g.FanIn(), dy, x, false)
+		return
 	}
 	plans := be.planOf(g)
 	if plans.grad == nil {
 		plans.grad = planGrad(g)
 	}
-	plan, count := plans.grad, blocks(x.N)
-	if g.Kernel == 1 && in == g.In && out == g.Out { // a linear layer: the blocks are the positions
-		plan, count = &be.linear, 1
-		plan.planPairs(blocks(x.N), false)
-	}
-	window := g.Kernel * g.Kernel
-	be.contract = contraction{rows: g.Out, columns: g.In,
-		dst: floats(dw)[(g.Channels()-g.In)*window:], strideA: g.FanIn(), strideB: window, strideT: 1}
-	be.contractAll(plan, dy, x, count)
+	be.contract = contraction{rows: g.Out, columns: g.In, dst: dst, strideA: g.FanIn(), strideB: window, strideT: 1}
+	be.contractAll(plans.grad, dy, x)
 }
+
+// onePixel says whether the map is a linear layer: one tap, one pixel.
+func onePixel(g backend.Conv) bool { return g.Kernel == 1 && g.H*g.W == 1 && g.Padding == 0 }

@@ -14,7 +14,7 @@ type dotPlan struct {
 	stepA, stepB int
 	runs         []run
 	chunks       []span // of runs: [chunk][contraction]
-	symmetric    []bool // contractions of an image with itself: the upper triangle suffices
+	symmetric    int    // so many contractions, the first, are of an image with itself: the upper triangle suffices
 }
 
 const chunkPositions = 52
@@ -26,7 +26,6 @@ func chunksFor(positions int) int { return max(1, (positions+chunkPositions-1)/c
 func planGrad(g backend.Conv) *dotPlan {
 	oh, ow := g.OH(), g.OW()
 	p := &dotPlan{count: g.Kernel * g.Kernel, sizeA: oh * ow, sizeB: g.H * g.W, stepA: 1, stepB: g.Stride}
-	p.symmetric = make([]bool, p.count)
 	chunks := min(oh, chunksFor(oh*ow))
 	for chunk := 0; chunk < chunks; chunk++ {
 		first, last := share(oh, chunk, chunks)
@@ -52,14 +51,14 @@ func (p *dotPlan) addRow(r run) {
 	p.runs = append(p.runs, r)
 }
 
-// planPairs makes p the one contraction of all positions, each with its like.
-func (p *dotPlan) planPairs(positions int, symmetric bool) {
-	*p = dotPlan{count: 1, sizeA: positions, sizeB: positions, stepA: 1, stepB: 1,
-		runs: p.runs[:0], chunks: p.chunks[:0], symmetric: append(p.symmetric[:0], symmetric)}
+// planSelf: the one contraction of an image with itself, position by position.
+func planSelf(positions int) *dotPlan {
+	p := &dotPlan{count: 1, sizeA: positions, sizeB: positions, stepA: 1, stepB: 1, symmetric: 1}
 	chunks := chunksFor(positions)
 	for chunk := 0; chunk < chunks; chunk++ {
 		first, last := share(positions, chunk, chunks)
 		p.addRow(run{a: first, b: first, n: last - first})
 		p.chunks = append(p.chunks, span{chunk, chunk + 1})
 	}
+	return p
 }

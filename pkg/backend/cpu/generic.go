@@ -55,11 +55,13 @@ func genericTile(c *tileCall, rows int) {
 
 func genericDot(c *dotCall) {
 	const rows, columns = 4, 3
-	sum := from(c.sum, 0, rows*dotPad)
-	for i := 0; i < rows; i++ {
-		for j := 0; j < columns; j++ {
+	for t, span := range unsafe.Slice(c.spans, c.count) {
+		sum := from(c.sum, t*rows*dotPad, rows*dotPad)
+		for k := range rows * columns {
+			i, j := k/columns, k%columns
 			var acc [lanes]float32
-			for _, run := range unsafe.Slice(c.runs, c.count) {
+			for r := span.lo; r < span.hi; r++ {
+				run := (*run)(unsafe.Add(unsafe.Pointer(c.runs), r*int(unsafe.Sizeof(run{}))))
 				for n := 0; n < run.n; n++ {
 					a := (*[lanes]float32)(from(c.a, ((run.a+n*c.stepA)*rows+i)*lanes, lanes))
 					b := (*[lanes]float32)(from(c.b, ((run.b+n*c.stepB)*columns+j)*lanes, lanes))
@@ -68,11 +70,9 @@ func genericDot(c *dotCall) {
 					}
 				}
 			}
-			total := float32(0)
 			for _, v := range acc {
-				total += v
+				sum[i*dotPad+j] += v
 			}
-			sum[i*dotPad+j] += total
 		}
 	}
 }

@@ -11,51 +11,55 @@ func (be *Backend) CotangentGram(dst tensor.T, g backend.Conv, dy tensor.T) {
 	if dy.Shape.Size() != g.Out*pixels || dst.Shape.Size() != g.Out*g.Out {
 		panic("cpu: tensors do not fit the convolution")
 	}
-	plan, count := be.selfPlan(pixels, blocks(dy.N))
-	be.contract = contraction{rows: g.Out, columns: g.Out, dst: floats(dst), strideA: g.Out, strideB: 1}
-	be.contractAll(plan, dy, dy, count)
-}
-
-// selfPlan contracts an image with itself; with one pixel, the blocks are the positions.
-func (be *Backend) selfPlan(pixels, blocks int) (plan *dotPlan, count int) {
 	if pixels == 1 {
-		pixels, blocks = blocks, 1
+		be.outer(floats(dst), g.Out, dy, dy, true)
+		return
 	}
-	be.linear.planPairs(pixels, true)
-	return &be.linear, blocks
+	plans := be.planOf(g)
+	if plans.self == nil {
+		plans.self = planSelf(pixels)
+	}
+	be.contract = contraction{rows: g.Out, columns: g.Out, dst: floats(dst), strideA: g.Out, strideB: 1}
+	be.contractAll(plans.self, dy, dy)
 }
 
 // PatchGram writes dst[K, K] = sum over samples and output positions of z z^T, z = the patch of [t, x] and a final 1.
-// The part of x with itself comes from gramPlan's contractions; the rows and columns of the time channel and of the 1
-// are sums of x over windows.
+// The part of x with itself is put together as gramPlan says; the rows and columns of the time channel and of the 1 are
+// sums of x over windows.
 func (be *Backend) PatchGram(dst tensor.T, g backend.Conv, x tensor.T, t float64) {
-	if x.Shape.Size() != g.In*g.H*g.W || dst.Shape.Size() != g.GramSize()*g.GramSize() {
+	side := g.GramSize()
+	if x.Shape.Size() != g.In*g.H*g.W || dst.Shape.Size() != side*side {
 		panic("cpu: tensors do not fit the convolution")
 	}
 	mark := be.Mark()
-	plans := be.planOf(g)
-	if plans.patch == nil {
-		plans.patch = planGram(g)
+	if onePixel(g) {
+		time := g.Channels() - g.In
+		be.outer(floats(dst)[time*side+time:], side, x, x, true)
+	} else {
+		be.patchProducts(floats(dst), g, x)
 	}
-	plan := plans.patch
-	dot, count := &plan.dot, blocks(x.N)
-	if g.Kernel == 1 && g.H*g.W == 1 && g.Padding == 0 {
-		dot, count = be.selfPlan(1, count)
-	}
-	products := be.arena.take(dot.count * g.In * g.In)
-	be.contract = contraction{rows: g.In, columns: g.In, dst: products, strideA: g.In, strideB: 1, strideT: g.In * g.In}
-	be.contractAll(dot, x, x, count)
-
-	scratch := (dot.count + 1) * g.In
-	be.spread = gramSpread{g: g, plan: plan, dst: floats(dst), products: products,
-		scratch: be.arena.take(len(be.pool.workers) * scratch), parts: be.pool.partsFor(g.In, g.FanIn()*g.FanIn())}
-	be.pool.run(&be.spread, be.spread.parts)
 	if g.Time || g.Bias {
 		sums := be.Plain(x.Shape)
 		be.SumBatch(sums, x)
 		constantRows(floats(dst), g, floats(sums), x.N, t)
 	}
 	be.Release(mark)
+}
+
+// patchProducts writes the Gram matrix of the channels of x.
+func (be *Backend) patchProducts(dst []float32, g backend.Conv, x tensor.T) {
+	plans := be.planOf(g)
+	if plans.patch == nil {
+		plans.patch = planGram(g)
+	}
+	dot := &plans.patch.dot
+	products := be.arena.take(dot.count * g.In * g.In)
+	be.contract = contraction{rows: g.In, columns: g.In, dst: products, strideA: g.In, strideB: 1, strideT: g.In * g.In}
+	be.contractAll(dot, x, x)
+	be.spread = gramSpread{g: g, plan: plans.patch, dst: dst, products: products,
+		scratch: be.arena.take(len(be.pool.workers) * (dot.count + 1) * g.In),
+		parts:   be.pool.partsFor(g.In, g.FanIn()*g.FanIn())}
+	be.pool.run(&be.spread, be.spread.parts)
 }
 
 // gramSpread adds the products of regions up to the Gram matrix of the channels of x, row by row:

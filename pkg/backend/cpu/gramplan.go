@@ -36,8 +36,9 @@ func planGram(g backend.Conv) *gramPlan {
 	rows, columns := axisParts(g, g.H, g.OH()), axisParts(g, g.W, g.OW())
 	numbers := map[region]int{}
 	var all []region
-	for s := 0; s < window; s++ {
-		for t := s; t < window; t++ {
+	for distance := 0; distance < window; distance++ { // d = 0, whose contractions are symmetric, first
+		for s := 0; s+distance < window; s++ {
+			t := s + distance
 			pair := &p.regions[s*window+t]
 			for _, r := range rows[s/g.Kernel][t/g.Kernel] {
 				for _, c := range columns[s%g.Kernel][t%g.Kernel] {
@@ -50,6 +51,9 @@ func planGram(g backend.Conv) *gramPlan {
 					*pair = append(*pair, number)
 				}
 			}
+		}
+		if distance == 0 {
+			p.dot.symmetric = len(all)
 		}
 	}
 	p.dot.planRegions(g, all)
@@ -93,10 +97,7 @@ func axisParts(g backend.Conv, size, count int) [][][]axisPart {
 
 // planRegions makes p the contractions of x with itself over the regions.
 func (p *dotPlan) planRegions(g backend.Conv, all []region) {
-	*p = dotPlan{count: len(all), sizeA: g.H * g.W, sizeB: g.H * g.W, stepA: g.Stride, stepB: g.Stride}
-	for _, r := range all {
-		p.symmetric = append(p.symmetric, r.row.d == 0 && r.column.d == 0)
-	}
+	p.count, p.sizeA, p.sizeB, p.stepA, p.stepB = len(all), g.H*g.W, g.H*g.W, g.Stride, g.Stride
 	chunks := min(g.H, chunksFor(g.H*g.W))
 	for chunk := 0; chunk < chunks; chunk++ {
 		first, last := share(g.H, chunk, chunks)

@@ -35,6 +35,7 @@ type product struct {
 	image   []float32
 	columns int
 	edge    []float32 // if not nil, the last column goes here, with rows of 16 lanes
+	upper   bool      // only tiles that touch dst[i][j], j >= i, are wanted, column c being j = 16 c ..
 
 	groups, ranges int
 }
@@ -67,14 +68,14 @@ func (p *product) part(i int, w *worker) {
 	for strip := firstColumn; strip < lastColumn; strip += stripColumns {
 		for chunk := 0; chunk < p.plan.deepest; chunk++ {
 			for c := strip; c < min(strip+stripColumns, lastColumn); c++ {
-				p.multiply(&w.tile, chunk, c, firstTile, lastTile, tiles)
+				p.chunkOf(&w.tile, chunk, c, firstTile, lastTile, tiles)
 			}
 		}
 	}
 }
 
-// multiply adds one chunk of one column to the rows of some tiles.
-func (p *product) multiply(call *tileCall, chunk, c, firstTile, lastTile, tiles int) {
+// chunkOf adds one chunk of one column to the rows of some tiles.
+func (p *product) chunkOf(call *tileCall, chunk, c, firstTile, lastTile, tiles int) {
 	pixels := len(p.plan.pixels)
 	block, pixel := c/pixels, c%pixels
 	if chunk += p.plan.pixels[pixel].lo; chunk >= p.plan.pixels[pixel].hi {
@@ -98,6 +99,9 @@ func (p *product) multiply(call *tileCall, chunk, c, firstTile, lastTile, tiles 
 	}
 	for tile := firstTile; tile < lastTile; tile++ {
 		lo, hi := share(p.plan.rows, tile, tiles)
+		if p.upper && lo >= (c+1)*lanes {
+			break
+		}
 		call.dst = &dst[lo*stride]
 		if call.count > 0 {
 			call.a = &p.a[lo*p.plan.steps]

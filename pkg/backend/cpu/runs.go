@@ -24,7 +24,7 @@ const maxSteps = 256
 // plans are the tables that follow from one geometry.
 type plans struct {
 	forward, backward *tilePlan
-	grad              *dotPlan
+	grad, self        *dotPlan
 	patch             *gramPlan
 }
 

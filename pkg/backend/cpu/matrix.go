@@ -1,0 +1,150 @@
+package cpu
+
+import "odepipe/pkg/tensor"
+
+// Gemm writes dst = op(a) op(b).
+func (be *Backend) Gemm(dst tensor.T, transA bool, a tensor.T, transB bool, b tensor.T) {
+	left, right := matrixOf(a, transA), matrixOf(b, !transB)
+	if left.steps != right.steps || dst.Shape.Size() != left.count*right.count {
+		panic("cpu: matrices do not fit")
+	}
+	be.multiply(floats(dst), right.count, left, right, false)
+}
+
+// outer writes dst[i stride + j] = sum_n y[n]_i x[n]_j over the samples of two batches of vectors. If y is x, symmetric
+// spares half of the work.
+func (be *Backend) outer(dst []float32, stride int, y, x tensor.T, symmetric bool) {
+	be.multiply(dst, stride, batchOf(y), batchOf(x), symmetric)
+	if symmetric {
+		mirror(dst, stride, x.Shape.Size())
+	}
+}
+
+// mirror writes dst[j][i] = dst[i][j] for i < j < n, sixteen i at a time for the cache's sake.
+func mirror(dst []float32, stride, n int) {
+	for lo := 0; lo < n; lo += lanes {
+		for j := lo + 1; j < n; j++ {
+			for i := lo; i < min(lo+lanes, j); i++ {
+				dst[j*stride+i] = dst[i*stride+j]
+			}
+		}
+	}
+}
+
+// factor is one side of a matrix product: count vectors of so many steps, to be summed over the steps.
+type factor struct {
+	data         []float32
+	count, steps int
+	kind         int
+}
+
+// Where number s of vector v lies.
+const (
+	vectorMajor = iota // data[v steps + s]
+	stepMajor          // data[s count + v]
+	batchMajor         // sample s of a batch, feature v
+)
+
+// matrixOf is the rows of a plain matrix, or with columns its columns.
+func matrixOf(t tensor.T, columns bool) factor {
+	if t.N != 0 || t.Shape.Rank != 2 {
+		panic("cpu: not a matrix")
+	}
+	if columns {
+		return factor{data: floats(t), count: t.Shape.Dim[1], steps: t.Shape.Dim[0], kind: stepMajor}
+	}
+	return factor{data: floats(t), count: t.Shape.Dim[0], steps: t.Shape.Dim[1], kind: vectorMajor}
+}
+
+// batchOf is the features of a batch, the samples being the steps.
+func batchOf(t tensor.T) factor {
+	return factor{data: floats(t), count: t.Shape.Size(), steps: t.N, kind: batchMajor}
+}
+
+// multiply writes dst[i stride + j] = sum_s a[i][s] b[j][s], for upper at least where j >= i. It packs a as a weight and b
+// in panels [16 vectors][step][16]; the tile kernel does the rest.
+func (be *Backend) multiply(dst []float32, stride int, a, b factor, upper bool) {
+	if a.count*b.count == 0 {
+		return
+	}
+	mark := be.Mark()
+	be.matrix.planMatrix(a.count, a.steps)
+	panels := blocks(b.count)
+	f := factors{kernels: be.kernels, a: a, b: b, packedA: be.arena.take(a.count * a.steps), packedB: be.arena.take(panels * a.steps * lanes)}
+	f.parts = be.pool.partsFor(be.kernels.tiles(a.count)+panels, 2*(len(f.packedA)+len(f.packedB)))
+	be.factors = f
+	be.pool.run(&be.factors, f.parts)
+
+	be.product = product{plan: &be.matrix, a: f.packedA, b: f.packedB, blockB: a.steps * lanes,
+		dst: dst, stride: stride, column: lanes, columns: panels, upper: upper}
+	rest := b.count % lanes
+	if rest > 0 {
+		be.product.edge = be.arena.take(a.count * lanes)
+	}
+	be.compute()
+	for i := 0; rest > 0 && i < a.count; i++ {
+		copy(dst[i*stride+b.count-rest:][:rest], be.product.edge[i*lanes:])
+	}
+	be.Release(mark)
+}
+
+// factors packs both sides of a product: a as [tile][step][row of the tile], b as [panel][step][16] with missing vectors 0.
+// Its units are the tiles, then the panels.
+type factors struct {
+	kernels          *kernels
+	a, b             factor
+	packedA, packedB []float32
+	parts            int
+}
+
+func (f *factors) part(i int, _ *worker) {
+	tiles := f.kernels.tiles(f.a.count)
+	first, last := share(tiles+blocks(f.b.count), i, f.parts)
+	for unit := first; unit < last; unit++ {
+		if unit < tiles {
+			lo, hi := share(f.a.count, unit, tiles)
+			f.a.interleave(f.packedA[lo*f.a.steps:][:(hi-lo)*f.a.steps], hi-lo, lo, hi)
+		} else {
+			lo := (unit - tiles) * lanes
+			f.b.interleave(f.packedB[lo*f.b.steps:][:lanes*f.b.steps], lanes, lo, min(lo+lanes, f.b.count))
+		}
+	}
+}
+
+// interleave writes vectors lo..hi as dst[step][width], missing ones as 0.
+func (f factor) interleave(dst []float32, width, lo, hi int) {
+	if hi-lo < width {
+		clear(dst)
+	}
+	switch f.kind {
+	case stepMajor:
+		if hi-lo == lanes {
+			for s := 0; s < f.steps; s++ {
+				*(*[lanes]float32)(dst[s*lanes:]) = [lanes]float32(f.data[s*f.count+lo:])
+			}
+			return
+		}
+		for s := 0; s < f.steps; s++ {
+			copy(dst[s*width:][:width], f.data[s*f.count+lo:s*f.count+hi])
+		}
+	case vectorMajor:
+		for v := lo; v < hi; v++ {
+			scatter(dst[v-lo:], width, f.data[v*f.steps:][:f.steps])
+		}
+	case batchMajor:
+		for s := 0; s < f.steps; s += lanes {
+			for v := lo; v < hi; v++ {
+				scatter(dst[s*width+v-lo:], width, f.data[s*f.count+v*lanes:][:min(lanes, f.steps-s)])
+			}
+		}
+	}
+}
+
+// scatter writes src to every stride-th number of dst.
+func scatter(dst []float32, stride int, src []float32) {
+	at := 0
+	for _, v := range src {
+		dst[at] = v
+		at += stride
+	}
+}
