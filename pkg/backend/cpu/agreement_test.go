@@ -103,7 +103,7 @@ func shapes(g backend.Conv) (x, y, w tensor.Shape) {
 func TestAffineMapsAgreeWithTheReference(t *testing.T) {
 	eachSet(t, func(b bench) {
 		for _, g := range geometries {
-			for _, n := range []int{1, 16, 37} {
+			for _, n := range []int{1, 16, 19} {
 				b.Run(fmt.Sprintf("%+v, %d samples", g, n), func(t *testing.T) {
 					b := b
 					b.T = t
@@ -198,7 +198,7 @@ func TestElementwiseOperationsAgreeWithTheReference(t *testing.T) {
 		shape tensor.Shape
 	}{
 		{"one number", 0, tensor.Of()}, {"a plain vector", 0, tensor.Of(37)}, {"an empty vector", 0, tensor.Of(0)},
-		{"a long plain vector", 0, tensor.Of(100003)}, {"one sample", 1, tensor.Of(3)},
+		{"a long plain vector", 0, tensor.Of(40003)}, {"one sample", 1, tensor.Of(3)},
 		{"a batch of images", 18, tensor.Of(5, 6, 7)}, {"a large batch", 130, tensor.Of(12, 6, 6)},
 	}
 	eachSet(t, func(b bench) {
