@@ -312,6 +312,16 @@ func TestRoundingErrorsInFactorsAreForgiven(t *testing.T) {
 	}
 }
 
+func TestOfAFactorTheSymmetricPartCounts(t *testing.T) {
+	be := ref.New()
+	e := kfac.NewEigenbasis(be, 1, 2, false)
+	f := kfac.Factors{A: upload(be, tensor.Of(2, 2), []float64{2, 0.5, 1.5, 2}), B: upload(be, tensor.Of(1, 1), []float64{1})}
+	if err := kfac.Refresh(be, []*kfac.Eigenbasis{e}, []kfac.Factors{f}, 1)[0]; err != nil {
+		t.Fatal(err)
+	}
+	near(t, "s", download(be, e.Scale), []float64{1, 3}, 1e-14)
+}
+
 func TestThreadsDoNotChangeTheBasis(t *testing.T) {
 	const count = 5
 	var want []float64

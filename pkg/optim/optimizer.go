@@ -50,6 +50,19 @@ type param struct {
 	update updater
 }
 
+// updater changes one parameter by a direction d of its shape and remembers what it needs for the next step.
+type updater interface {
+	apply(be backend.Backend, p, d tensor.T, lr float64, step int64)
+	state() []State // without names
+}
+
+// zeros is a new tensor of zeros.
+func zeros(be backend.Backend, shape tensor.Shape) tensor.T {
+	t := be.Plain(shape)
+	be.Combine(t, nil)
+	return t
+}
+
 // unit is what is changed together: a layer with its basis, or one parameter.
 type unit struct {
 	layer   Layer
@@ -73,14 +86,17 @@ func New(be backend.Backend, s Settings, params []Param, layers []Layer, threads
 	for _, p := range params {
 		i := s.groupOf(p.Name) + 1
 		used[i] = true
-		o.params = append(o.params, &param{p, rules[i], newUpdater(be, rules[i], p.Value.Shape)})
+		o.params = append(o.params, &param{p, rules[i], optimizerNamed(rules[i].Optimizer).start(be, rules[i], p.Value.Shape)})
 	}
 	for i, g := range s.Groups {
 		if !used[i+1] {
 			return nil, fmt.Errorf("%w: group %s: no parameter is left for the pattern", ErrSetting, g)
 		}
 	}
-	return o, o.divide(layers)
+	if err := o.divide(layers); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
 
 // groupOf is the index of the first group that matches a parameter, -1 if none does.
@@ -105,7 +121,7 @@ func (o *Optimizer) divide(layers []Layer) error {
 	for _, p := range o.params {
 		l, covered := of[p.Param.Name]
 		switch {
-		case p.rule.Optimizer != "snopt":
+		case !optimizerNamed(p.rule.Optimizer).preconditioned:
 			o.units = append(o.units, unit{members: []*param{p}})
 		case !covered:
 			return fmt.Errorf("%w: %s has no Kronecker factors: give it another optimizer with a group", ErrSetting, p.Param.Name)
@@ -118,24 +134,6 @@ func (o *Optimizer) divide(layers []Layer) error {
 		}
 	}
 	return nil
-}
-
-// layerUnit is the unit of a layer of which at least one parameter is to be preconditioned.
-func (o *Optimizer) layerUnit(l Layer) (unit, error) {
-	weight := o.named(l.Weight)
-	u := unit{layer: l, members: []*param{weight}}
-	if l.Bias != "" {
-		bias := o.named(l.Bias)
-		u.members = append(u.members, bias)
-		w, b := weight.rule, bias.rule
-		if w.Optimizer != b.Optimizer || w.Eps != b.Eps || w.Alpha != b.Alpha {
-			return unit{}, fmt.Errorf("%w: %s and %s share Kronecker factors: optimizer, eps and alpha must be the same", ErrSetting, l.Weight, l.Bias)
-		}
-	}
-	shape := weight.Param.Value.Shape
-	out := shape.Dim[0]
-	u.basis = kfac.NewEigenbasis(o.be, out, shape.Size()/out, l.Bias != "")
-	return u, nil
 }
 
 func (o *Optimizer) named(name string) *param {

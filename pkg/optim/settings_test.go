@@ -117,6 +117,11 @@ func TestTable(t *testing.T) {
 		if err := errors.Join(s.Set("optimizer", o.Name), s.Set("lr", o.LR), s.Check()); err != nil {
 			t.Error(err)
 		}
+		for _, e := range optim.Table {
+			if e.Name == "lr" && !strings.Contains(e.Help, o.LR+" for ") {
+				t.Errorf("the help of lr does not say that it is %s for %s", o.LR, o.Name)
+			}
+		}
 	}
 }
 

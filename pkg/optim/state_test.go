@@ -48,6 +48,11 @@ func TestRestoredOptimizersContinueToTheBit(t *testing.T) {
 				if err := restored.Restore(p.copied(o)); err != nil {
 					t.Fatal(err)
 				}
+				for step := stop; step < stop+4; step++ {
+					if restored.Wants(step) != o.Wants(step) {
+						t.Errorf("%s: whether step %d wants factors was not restored", text, step)
+					}
+				}
 				again.run(t, restored, stop, 8)
 				same(t, backendName+", "+text+": parameters", again.values(), through.values())
 			}

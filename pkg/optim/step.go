@@ -17,20 +17,6 @@ type Report struct {
 	Warnings   []string
 }
 
-// Wants says whether a step is to be given Kronecker factors: every Freq steps, and while a basis is missing.
-func (o *Optimizer) Wants(step int64) bool {
-	preconditioned := false
-	for _, u := range o.units {
-		if u.basis != nil {
-			preconditioned = true
-			if !u.basis.Ready {
-				return true
-			}
-		}
-	}
-	return preconditioned && step%o.settings.Freq == 0
-}
-
 // LR is the learning rate of the parameters in no group at a step.
 func (o *Optimizer) LR(step int64) float64 { return o.settings.Main.LR * o.settings.factor(step) }
 
@@ -88,54 +74,6 @@ func (o *Optimizer) gradNorm(grads map[string]tensor.T, batch float64) (float64,
 	return math.Sqrt(total), nil
 }
 
-// refresh gives every preconditioned layer the eigenbasis of its new factors.
-func (o *Optimizer) refresh(factors map[string]kfac.Factors, report *Report) error {
-	var units []unit
-	var bases []*kfac.Eigenbasis
-	var pairs []kfac.Factors
-	keep := func(u unit, err error) error {
-		if !u.basis.Ready {
-			return fmt.Errorf("layer %s: %w", u.layer.Name, err)
-		}
-		report.Warnings = append(report.Warnings, fmt.Sprintf("layer %s keeps its eigenbasis: %v", u.layer.Name, err))
-		return nil
-	}
-	for _, u := range o.units {
-		if u.basis == nil {
-			continue
-		}
-		pair, found := factors[u.layer.Name]
-		if err := u.fits(pair, found); err != nil {
-			if err := keep(u, err); err != nil {
-				return err
-			}
-			continue
-		}
-		units, bases, pairs = append(units, u), append(bases, u.basis), append(pairs, pair)
-	}
-	for i, err := range kfac.Refresh(o.be, bases, pairs, o.threads) {
-		if err == nil {
-			report.Refreshed++
-		} else if err := keep(units[i], err); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// fits returns ErrMismatch if a pair is missing or of the wrong shape.
-func (u unit) fits(pair kfac.Factors, found bool) error {
-	out, k := u.basis.Scale.Shape.Dim[0], u.basis.Scale.Shape.Dim[1]
-	a, b := tensor.Of(k, k), tensor.Of(out, out)
-	switch {
-	case !found:
-		return fmt.Errorf("%w: there are no Kronecker factors", ErrMismatch)
-	case pair.A.Shape != a || pair.B.Shape != b || pair.A.N != 0 || pair.B.N != 0:
-		return fmt.Errorf("%w: Kronecker factors %s and %s, not %s and %s", ErrMismatch, pair.A.Shape, pair.B.Shape, a, b)
-	}
-	return nil
-}
-
 // change makes a unit's step and returns the squared norm of the parameters' change.
 func (o *Optimizer) change(u unit, step int64, grads map[string]tensor.T, batch float64) float64 {
 	mark := o.be.Mark()
@@ -145,14 +83,7 @@ func (o *Optimizer) change(u unit, step int64, grads map[string]tensor.T, batch 
 		directions[i] = o.penalised(p, grads[p.Param.Name])
 	}
 	if u.basis != nil {
-		g := kfac.Gradient{Weight: directions[0], Bias: directions[1]}
-		d := kfac.Gradient{Weight: o.be.Plain(g.Weight.Shape)}
-		if len(u.members) > 1 {
-			d.Bias = o.be.Plain(g.Bias.Shape)
-		}
-		rule := u.members[0].rule
-		u.basis.Precondition(o.be, d, g, rule.Alpha, batch, rule.Eps+rule.WeightDecay)
-		directions = [2]tensor.T{d.Weight, d.Bias}
+		directions = u.precondition(o.be, directions, batch)
 	}
 	factor, sum := o.settings.factor(step), [1]float64{}
 	for i, p := range u.members {
@@ -168,7 +99,7 @@ func (o *Optimizer) change(u unit, step int64, grads map[string]tensor.T, batch 
 
 // penalised is the gradient with that of the penalty gamma |theta|^2 / 2, where the rule has one.
 func (o *Optimizer) penalised(p *param, g tensor.T) tensor.T {
-	if p.rule.WeightDecay == 0 || p.rule.Optimizer == "adamw" {
+	if p.rule.WeightDecay == 0 || optimizerNamed(p.rule.Optimizer).decoupled {
 		return g
 	}
 	sum := o.be.Plain(g.Shape)

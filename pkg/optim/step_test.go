@@ -241,6 +241,9 @@ func TestStepsThatAreRefusedChangeNothing(t *testing.T) {
 		{"square overflows", func(p *problem, g map[string]tensor.T) {
 			g["fc.bias"] = p.upload(tensor.Of(4), []float64{1e200, 0, 0, 0})
 		}, optim.ErrNonFinite, "fc.bias"},
+		{"square times batch overflows", func(p *problem, g map[string]tensor.T) {
+			g["fc.bias"] = p.upload(tensor.Of(4), []float64{1.2e154, 0, 0, 0})
+		}, optim.ErrNonFinite, "fc.bias"},
 		{"missing", func(_ *problem, g map[string]tensor.T) { delete(g, "fc.weight") }, optim.ErrMismatch, "fc.weight"},
 		{"another shape", func(p *problem, g map[string]tensor.T) {
 			g["fc.weight"] = p.upload(tensor.Of(3, 4), make([]float64, 12))

@@ -5,17 +5,26 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"odepipe/pkg/backend"
+	"odepipe/pkg/tensor"
 )
 
-// OptimizerInfo describes an optimizer to users.
-type OptimizerInfo struct{ Name, Help, LR string }
+// OptimizerInfo describes an optimizer.
+type OptimizerInfo struct {
+	Name, Help     string
+	LR             string // default learning rate, in text
+	preconditioned bool   // by layer, before start's updater sees the direction
+	decoupled      bool   // weight decay is the updater's, not part of the gradient
+	start          func(be backend.Backend, r Rule, shape tensor.Shape) updater
+}
 
-// Optimizers are all there are; LR is the default learning rate. The first is the default.
+// Optimizers are all there are; the first is the default.
 var Optimizers = []OptimizerInfo{
-	{"snopt", "second-order: gradient preconditioned in the eigenbasis of Kronecker factors, then SGD", "0.01"},
-	{"sgd", "stochastic gradient descent", "0.01"},
-	{"adam", "Adam; weight decay is added to the gradient", "0.001"},
-	{"adamw", "Adam; weight decay acts on the parameters alone", "0.001"},
+	{Name: "snopt", Help: "second-order: gradient preconditioned in the eigenbasis of Kronecker factors, then SGD", LR: "0.01", preconditioned: true, start: newSGD},
+	{Name: "sgd", Help: "stochastic gradient descent", LR: "0.01", start: newSGD},
+	{Name: "adam", Help: "Adam; weight decay is added to the gradient", LR: "0.001", start: newAdam},
+	{Name: "adamw", Help: "Adam; weight decay acts on the parameters alone", LR: "0.001", decoupled: true, start: newAdamW},
 }
 
 // Setting describes one setting to users: as a flag, in help, and in a checkpoint's metadata.
