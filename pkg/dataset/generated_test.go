@@ -72,13 +72,13 @@ func TestAnnuliHaveAGap(t *testing.T) {
 		if !(r >= lo-1e-6 && r <= hi+1e-6) {
 			t.Fatalf("row %d of class %d has radius %g", i, class, r)
 		}
-		if class == 1 && r < 1.75 {
+		if class == 0 && r < 0.75 {
 			inside++
 		}
 	}
-	// The inner half of the width of the outer annulus has 0.8125 / 1.75 of its area.
-	if share := float64(inside) / 5000; !(math.Abs(share-0.8125/1.75) <= 0.03) {
-		t.Errorf("%.3f of class 1 lies below radius 1.75: not even over the area", share)
+	// The inner half of the width of the inner annulus has 0.3125 / 0.75 of its area.
+	if share := float64(inside) / 5000; !(math.Abs(share-0.3125/0.75) <= 0.03) {
+		t.Errorf("%.3f of class 0 lies below radius 0.75: not even over the area", share)
 	}
 }
 

@@ -79,6 +79,7 @@ func TestUsersX(t *testing.T) {
 		{"packed", "x.npy.gz", zipped(t, npy(t, 1, "<f4", "1, 1", []float32{8})), tensor.Of(1), tensor.Float32, []float64{8}},
 		{"csv", "x.csv", []byte("1,2\n3,4.5\n"), tensor.Of(2), tensor.Float32, []float64{1, 2, 3, 4.5}},
 		{"csv with header, mark, blanks and blank lines", "x.csv", []byte("\xef\xbb\xbfa,b\r\n 1, 2 \r\n\r\n3,-4e1\r\n"), tensor.Of(2), tensor.Float32, []float64{1, 2, 3, -40}},
+		{"csv with mark and without header", "x.csv", []byte("\xef\xbb\xbf1,2\n"), tensor.Of(2), tensor.Float32, []float64{1, 2}},
 		{"csv of one column of whole numbers", "x.csv", []byte("1\n-2\n"), tensor.Of(1), tensor.Float32, []float64{1, -2}},
 		{"npy without its ending", "x", npy(t, 1, "<f4", "1, 1", []float32{8}), tensor.Of(1), tensor.Float32, []float64{8}},
 		{"csv without its ending", "x", []byte("8.5\n"), tensor.Of(1), tensor.Float32, []float64{8.5}},
