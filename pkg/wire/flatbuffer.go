@@ -55,7 +55,8 @@ func (v *view) table(at int) table {
 	t := table{view: v, at: at, vtable: vtable, size: int(v.unsigned(vtable, 2))}
 	v.slice(vtable, t.size)
 	v.spend(4)
-	if v.bad {
+	if v.bad || t.size < 4 || t.size%2 != 0 { // half an entry would be read by some and not by others
+		v.bad = true
 		return table{view: v}
 	}
 	return t
