@@ -39,6 +39,7 @@ func generate() error {
 		dot(f, set)
 		if set == avx2 { // memory is what limits these, so one width will do
 			streams(f)
+			transpose(f)
 		}
 		if err := f.write(header, strings.ToLower(set.name)); err != nil {
 			return err

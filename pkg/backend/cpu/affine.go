@@ -37,40 +37,56 @@ type packing struct {
 	parts    int
 }
 
-func (p *packing) part(i int, _ *worker) {
+func (p *packing) part(i int, w *worker) {
 	tiles := p.kernels.tiles(p.plan.rows)
 	first, last := share(tiles, i, p.parts)
 	for tile := first; tile < last; tile++ {
 		lo, hi := share(p.plan.rows, tile, tiles)
-		for row := lo; row < hi; row++ {
-			if dst := p.dst[lo*p.plan.steps+row-lo:]; p.backward {
-				p.inputRow(dst, hi-lo, row)
-			} else {
-				p.outputRow(dst, hi-lo, row)
+		dst := p.dst[lo*p.plan.steps : hi*p.plan.steps]
+		switch {
+		case p.g.Kernel == 1:
+			p.oneTap().interleave(w, p.kernels, dst, hi-lo, lo, hi)
+		case p.backward:
+			p.inputRows(dst, lo, hi)
+		default:
+			p.outputRows(dst, lo, hi)
+		}
+	}
+}
+
+// oneTap is the weight [Out, Channels] as the factor of a matrix product.
+func (p *packing) oneTap() factor {
+	f := factor{data: p.w[p.g.Channels()-p.g.In:], count: p.plan.rows, steps: p.plan.steps, kind: vectorMajor, stride: p.g.Channels()}
+	if p.backward {
+		f.kind = stepMajor
+	}
+	return f
+}
+
+// outputRows writes step (u, v, c) of output channels lo..hi.
+func (p *packing) outputRows(dst []float32, lo, hi int) {
+	g := p.g
+	window, time := g.Kernel*g.Kernel, g.Channels()-g.In
+	for o := lo; o < hi; o++ {
+		for c := 0; c < g.In; c++ {
+			for tap, v := range p.w[o*g.FanIn()+(c+time)*window:][:window] {
+				dst[(tap*g.In+c)*(hi-lo)+o-lo] = v
 			}
 		}
 	}
 }
 
-// outputRow writes step (u, v, c) of output channel o to every stride-th number of dst.
-func (p *packing) outputRow(dst []float32, stride, o int) {
+// inputRows writes step (u, reversed v, o) of input channels lo..hi, in the order in which they lie in the weight.
+func (p *packing) inputRows(dst []float32, lo, hi int) {
 	g := p.g
-	taps, time := g.Kernel*g.Kernel, g.Channels()-g.In
-	for c := 0; c < g.In; c++ {
-		for tap, v := range p.w[o*g.FanIn()+(c+time)*taps:][:taps] {
-			dst[(tap*g.In+c)*stride] = v
-		}
-	}
-}
-
-// inputRow writes step (u, reversed v, o) of input channel c to every stride-th number of dst.
-func (p *packing) inputRow(dst []float32, stride, c int) {
-	g := p.g
-	taps, time := g.Kernel*g.Kernel, g.Channels()-g.In
 	for o := 0; o < g.Out; o++ {
-		for tap, v := range p.w[o*g.FanIn()+(c+time)*taps:][:taps] {
-			reversed := tap + g.Kernel - 1 - 2*(tap%g.Kernel)
-			dst[(reversed*g.Out+o)*stride] = v
+		for c := lo; c < hi; c++ {
+			w := p.w[(o*g.Channels()+c+g.Channels()-g.In)*g.Kernel*g.Kernel:]
+			for u := 0; u < g.Kernel; u++ {
+				for v := 0; v < g.Kernel; v++ {
+					dst[((u*g.Kernel+g.Kernel-1-v)*g.Out+o)*(hi-lo)+c-lo] = w[u*g.Kernel+v]
+				}
+			}
 		}
 	}
 }

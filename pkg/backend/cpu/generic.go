@@ -10,6 +10,7 @@ func newGeneric() *kernels {
 	k := &kernels{
 		name: "generic", tileRows: 4, dotRows: 4, dotColumns: 3,
 		dot: genericDot, combine: genericCombine, scaledSquares: genericScaledSquares, dotLanes: genericDotLanes,
+		transpose: genericTranspose,
 	}
 	k.tile = []func(*tileCall){nil}
 	for rows := 1; rows <= k.tileRows; rows++ {
@@ -120,5 +121,14 @@ func genericActivateGrad(c *streamCall, slope func(float32) float32) {
 	dst, dy := from(c.dst, c.offset, c.rows*lanes), from(c.y, c.offset, c.rows*lanes)
 	for i, x := range from(c.x, c.offset, c.rows*lanes) {
 		dst[i] = dy[i] * slope(x)
+	}
+}
+
+func genericTranspose(c *transposeCall) {
+	for s := 0; s < 8*c.groups; s++ {
+		dst := from(c.dst, s*c.width, 8)
+		for v := range dst {
+			dst[v] = from(c.src, v*c.stride+s, 1)[0]
+		}
 	}
 }

@@ -12,6 +12,7 @@ type kernels struct {
 	dot                     func(*dotCall)    //
 	combine                 func(*streamCall) // dst = sum of terms
 	scaledSquares, dotLanes func(*streamCall)
+	transpose               func(*transposeCall)
 	activate, activateGrad  [7]func(*streamCall) // by backend.Activation
 }
 

@@ -28,6 +28,7 @@ func newAVX2() *kernels {
 	k.tile = []func(*tileCall){nil, tileAVX2x1, tileAVX2x2, tileAVX2x3, tileAVX2x4, tileAVX2x5, tileAVX2x6}
 	k.dotRows, k.dotColumns, k.dot = 4, 3, dotAVX2
 	k.combine, k.scaledSquares, k.dotLanes = combineAVX2, scaledSquaresAVX2, dotLanesAVX2
+	k.transpose = transposeAVX2
 	for a, f := range map[backend.Activation][2]func(*streamCall){
 		backend.ReLU:     {reluAVX2, reluGradAVX2},
 		backend.Tanh:     {tanhAVX2, tanhGradAVX2},

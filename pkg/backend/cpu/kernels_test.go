@@ -97,6 +97,22 @@ func TestDotKernelsAddTheProductsOfAllRuns(t *testing.T) {
 	})
 }
 
+func TestTransposingKernelsTurnEightVectors(t *testing.T) {
+	vectorised(t, func(t *testing.T, k *kernels) {
+		rng := rand.New(rand.NewPCG(9, 10))
+		for _, width := range []int{3, 6, 8, 16} {
+			const stride, groups = 37, 3
+			src, dst := whole(rng, 8*stride), make([]float32, 8*groups*width+8)
+			k.transpose(&transposeCall{dst: &dst[0], src: &src[0], width: width, stride: stride, groups: groups})
+			for i := range 8 * groups * width {
+				if s, v := i/width, i%width; v < 8 && dst[i] != src[v*stride+s] {
+					t.Fatalf("width %d: step %d of vector %d is %g, want %g", width, s, v, dst[i], src[v*stride+s])
+				}
+			}
+		}
+	})
+}
+
 // TestActivationsAreAccurate compares every kernel with float64 over the whole range of interest.
 func TestActivationsAreAccurate(t *testing.T) {
 	exact := map[backend.Activation][2]func(x float64) float64{

@@ -31,36 +31,6 @@ func mirror(dst []float32, stride, n int) {
 	}
 }
 
-// factor is one side of a matrix product: count vectors of so many steps, to be summed over the steps.
-type factor struct {
-	data         []float32
-	count, steps int
-	kind         int
-}
-
-// Where number s of vector v lies.
-const (
-	vectorMajor = iota // data[v steps + s]
-	stepMajor          // data[s count + v]
-	batchMajor         // sample s of a batch, feature v
-)
-
-// matrixOf is the rows of a plain matrix, or with columns its columns.
-func matrixOf(t tensor.T, columns bool) factor {
-	if t.N != 0 || t.Shape.Rank != 2 {
-		panic("cpu: not a matrix")
-	}
-	if columns {
-		return factor{data: floats(t), count: t.Shape.Dim[1], steps: t.Shape.Dim[0], kind: stepMajor}
-	}
-	return factor{data: floats(t), count: t.Shape.Dim[0], steps: t.Shape.Dim[1], kind: vectorMajor}
-}
-
-// batchOf is the features of a batch, the samples being the steps.
-func batchOf(t tensor.T) factor {
-	return factor{data: floats(t), count: t.Shape.Size(), steps: t.N, kind: batchMajor}
-}
-
 // multiply writes dst[i stride + j] = sum_s a[i][s] b[j][s], for upper at least where j >= i. It packs a as a weight and b
 // in panels [16 vectors][step][16]; the tile kernel does the rest.
 func (be *Backend) multiply(dst []float32, stride int, a, b factor, upper bool) {
@@ -88,7 +58,7 @@ func (be *Backend) multiply(dst []float32, stride int, a, b factor, upper bool) 
 	be.Release(mark)
 }
 
-// factors packs both sides of a product: a as [tile][step][row of the tile], b as [panel][step][16] with missing vectors 0.
+// factors packs both sides of a product: a as [tile][step][row of the tile], b as [panel][step][16] with anything for missing vectors.
 // Its units are the tiles, then the panels.
 type factors struct {
 	kernels          *kernels
@@ -97,54 +67,16 @@ type factors struct {
 	parts            int
 }
 
-func (f *factors) part(i int, _ *worker) {
+func (f *factors) part(i int, w *worker) {
 	tiles := f.kernels.tiles(f.a.count)
 	first, last := share(tiles+blocks(f.b.count), i, f.parts)
 	for unit := first; unit < last; unit++ {
 		if unit < tiles {
 			lo, hi := share(f.a.count, unit, tiles)
-			f.a.interleave(f.packedA[lo*f.a.steps:][:(hi-lo)*f.a.steps], hi-lo, lo, hi)
+			f.a.interleave(w, f.kernels, f.packedA[lo*f.a.steps:][:(hi-lo)*f.a.steps], hi-lo, lo, hi)
 		} else {
 			lo := (unit - tiles) * lanes
-			f.b.interleave(f.packedB[lo*f.b.steps:][:lanes*f.b.steps], lanes, lo, min(lo+lanes, f.b.count))
+			f.b.interleave(w, f.kernels, f.packedB[lo*f.b.steps:][:lanes*f.b.steps], lanes, lo, min(lo+lanes, f.b.count))
 		}
-	}
-}
-
-// interleave writes vectors lo..hi as dst[step][width], missing ones as 0.
-func (f factor) interleave(dst []float32, width, lo, hi int) {
-	if hi-lo < width {
-		clear(dst)
-	}
-	switch f.kind {
-	case stepMajor:
-		if hi-lo == lanes {
-			for s := 0; s < f.steps; s++ {
-				*(*[lanes]float32)(dst[s*lanes:]) = [lanes]float32(f.data[s*f.count+lo:])
-			}
-			return
-		}
-		for s := 0; s < f.steps; s++ {
-			copy(dst[s*width:][:width], f.data[s*f.count+lo:s*f.count+hi])
-		}
-	case vectorMajor:
-		for v := lo; v < hi; v++ {
-			scatter(dst[v-lo:], width, f.data[v*f.steps:][:f.steps])
-		}
-	case batchMajor:
-		for s := 0; s < f.steps; s += lanes {
-			for v := lo; v < hi; v++ {
-				scatter(dst[s*width+v-lo:], width, f.data[s*f.count+v*lanes:][:min(lanes, f.steps-s)])
-			}
-		}
-	}
-}
-
-// scatter writes src to every stride-th number of dst.
-func scatter(dst []float32, stride int, src []float32) {
-	at := 0
-	for _, v := range src {
-		dst[at] = v
-		at += stride
 	}
 }

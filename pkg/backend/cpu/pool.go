@@ -9,12 +9,13 @@ type job interface {
 
 // worker is what one thread needs for itself.
 type worker struct {
-	number int
-	tile   tileCall
-	dot    dotCall
-	stream streamCall
-	asleep atomic.Bool
-	wake   chan struct{}
+	number    int
+	tile      tileCall
+	dot       dotCall
+	stream    streamCall
+	transpose transposeCall
+	asleep    atomic.Bool
+	wake      chan struct{}
 }
 
 // pool runs jobs on the caller and threads-1 goroutines. Whoever is free claims the next part, so that a worker that
