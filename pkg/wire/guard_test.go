@@ -243,6 +243,14 @@ func TestLengthsThatLieAllocateLittle(t *testing.T) {
 		t.Errorf("allocated %d bytes", n)
 	}
 	wants(t, err, wire.ErrTruncated)
+
+	file := encoded(t)
+	at = bytes.LastIndex(file[:len(file)/2], binary.LittleEndian.AppendUint64(nil, uint64(bodySize(t, file))))
+	binary.LittleEndian.PutUint64(file[at:], 8<<30)
+	if n := allocated(func() { err = readFile(file) }); n > 4<<20 {
+		t.Errorf("allocated %d bytes for a file", n)
+	}
+	wants(t, err, wire.ErrCorrupt)
 }
 
 // bodyLength is the length of the body of a stream's only batch.

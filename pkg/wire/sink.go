@@ -21,15 +21,12 @@ type sink struct {
 	err error
 }
 
-// start writes the schema and sees it off.
+// start writes the schema and sees it off, once.
 //
 // The library writes the schema together with the first batch or the end marker, which is too late for a reader that
 // waits for it; but a stream without batches is the schema and the end marker. So that is written in front of the
 // end marker, and what the library writes of it later is dropped.
 func (s *sink) start(schema *arrow.Schema) error {
-	if s.err != nil || s.ipc != nil {
-		return s.err
-	}
 	var empty bytes.Buffer
 	if s.err = ipc.NewWriter(&empty, ipc.WithSchema(schema)).Close(); s.err != nil {
 		return s.err
@@ -43,22 +40,16 @@ func (s *sink) start(schema *arrow.Schema) error {
 	return nil
 }
 
-// write writes one batch and sees it off.
+// write writes one batch and sees it off. The sink has been started, and has no error.
 func (s *sink) write(rec arrow.Record) error {
-	if s.err != nil {
-		return s.err
-	}
 	if s.err = s.ipc.Write(rec); s.err == nil {
 		s.err = s.out.flush()
 	}
 	return s.err
 }
 
-// close writes the end marker, unless something went wrong before.
+// close writes the end marker. The sink has been started, and has no error.
 func (s *sink) close() error {
-	if s.err != nil {
-		return s.err
-	}
 	if s.err = s.ipc.Close(); s.err == nil {
 		s.err = s.out.flush()
 	}
