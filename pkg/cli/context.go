@@ -92,8 +92,9 @@ func (c *Context) Input() (io.Reader, error) {
 	return os.Stdin, nil
 }
 
-// Output is standard output for a binary stream. A terminal there is a usage error.
-func (c *Context) Output() (io.Writer, error) {
+// Output is standard output for a binary stream; closing it tells the reader that nothing more comes. A terminal there is
+// a usage error.
+func (c *Context) Output() (io.WriteCloser, error) {
 	if isTerminal(os.Stdout) {
 		return nil, Usage("standard output is a terminal and the output is binary; send it into a pipe or a file")
 	}

@@ -34,8 +34,9 @@ type BackwardOptions struct {
 }
 
 // Backward reads states at t1 and writes, for each mini-batch, the gradient of the mean loss with respect to every
-// parameter and, where wanted, the Kronecker factors of every affine layer.
-func Backward(params wire.ParamSource, in io.Reader, out io.Writer, o BackwardOptions) error {
+// parameter and, where wanted, the Kronecker factors of every affine layer. It closes out when they are complete, and
+// then reads the parameter stream to its end.
+func Backward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o BackwardOptions) error {
 	reader := wire.NewSampleReader(in, o.Limits)
 	source, columns, err := reader.Header()
 	if err != nil {
@@ -64,6 +65,9 @@ func Backward(params wire.ParamSource, in io.Reader, out io.Writer, o BackwardOp
 	writer := wire.NewTensorWriter(out, wire.Header{Kind: wire.Gradient, Model: header.Model, ModelSHA256: header.ModelSHA256,
 		Dataset: source.Dataset, Split: source.Split}, dtype)
 	if err := b.run(reader, writer, params); err != nil {
+		return err
+	}
+	if err := out.Close(); err != nil {
 		return err
 	}
 	return finishParams(params)

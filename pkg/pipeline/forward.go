@@ -24,8 +24,9 @@ type ForwardOptions struct {
 }
 
 // Forward reads mini-batches, runs the model on each with the parameters that belong to it, and writes the states at
-// t1 of every ODE block, the outputs and the loss of every sample.
-func Forward(params wire.ParamSource, in io.Reader, out io.Writer, o ForwardOptions) error {
+// t1 of every ODE block, the outputs and the loss of every sample. It closes out when the states are complete, and then
+// reads the parameter stream to its end.
+func Forward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o ForwardOptions) error {
 	reader := wire.NewSampleReader(in, o.Limits)
 	source, columns, err := reader.Header()
 	if err != nil {
@@ -51,6 +52,9 @@ func Forward(params wire.ParamSource, in io.Reader, out io.Writer, o ForwardOpti
 	writer := wire.NewSampleWriter(out, wire.Header{Kind: wire.State, Model: header.Model, ModelSHA256: header.ModelSHA256,
 		Dataset: source.Dataset, Split: source.Split})
 	if err := f.run(reader, writer, params, o.Done); err != nil {
+		return err
+	}
+	if err := out.Close(); err != nil {
 		return err
 	}
 	return finishParams(params)
