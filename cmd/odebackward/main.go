@@ -53,7 +53,10 @@ func program() cli.Program {
 			defer source.Close()
 			progress := c.Progress(-1, "mini-batches")
 			o.Backend = c.Backend
-			o.Done = func(_ int64, loss float64) { progress.Advance(1, fmt.Sprintf("loss %.4f", loss)) }
+			o.Done = func(r pipeline.BatchRecord) {
+				c.Log(r)
+				progress.Advance(1, fmt.Sprintf("loss %.4f", r.Loss))
+			}
 			return pipeline.Backward(source, in, out, o)
 		},
 		Input:  "sample table of kind state, from odeforward with the same parameters",

@@ -2,6 +2,8 @@
 package main
 
 import (
+	"fmt"
+
 	"odepipe/pkg/cli"
 	"odepipe/pkg/pipeline"
 	"odepipe/pkg/wire"
@@ -39,7 +41,10 @@ func program() cli.Program {
 			defer source.Close()
 			progress := c.Progress(-1, "mini-batches")
 			o.Backend = c.Backend
-			o.Done = func(int64) { progress.Advance(1, "") }
+			o.Done = func(r pipeline.BatchRecord) {
+				c.Log(r)
+				progress.Advance(1, fmt.Sprintf("loss %.4f", r.Loss))
+			}
 			return pipeline.Forward(source, in, out, o)
 		},
 		Input:  "sample table of kind batch, from datagen",

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"time"
 
 	"odepipe/pkg/adjoint"
 	"odepipe/pkg/backend"
@@ -30,7 +31,7 @@ type BackwardOptions struct {
 	SecondOrder SecondOrder
 	FactorStep  float64 // spacing of the grid of the factors, units of t
 	Limits      wire.Limits
-	Done        func(step int64, loss float64)
+	Done        func(BatchRecord) // called after each mini-batch; may be nil
 }
 
 // Backward reads states at t1 and writes, for each mini-batch, the gradient of the mean loss with respect to every
@@ -83,6 +84,7 @@ type backward struct {
 
 func (b *backward) run(reader *wire.SampleReader, writer *wire.TensorWriter, params wire.ParamSource) error {
 	var batch wire.Samples
+	watch := stopwatch{time.Now()}
 	for k := 0; ; k++ {
 		if err := reader.Next(&batch); err == io.EOF {
 			return writer.Close()
@@ -94,18 +96,21 @@ func (b *backward) run(reader *wire.SampleReader, writer *wire.TensorWriter, par
 		if err != nil {
 			return err
 		}
+		record := BatchRecord{Step: step, Wait: watch.lap()}
 		b.out.Step = step
 		mark := b.be.Mark()
-		mean, err := b.batch(&batch, set)
+		record.Loss, err = b.batch(&batch, set)
 		b.be.Release(mark)
 		if err != nil {
 			return fmt.Errorf("mini-batch %d: %w", step, err)
 		}
+		record.Compute = watch.lap()
 		if err := writer.Write(&b.out); err != nil {
 			return err
 		}
+		record.Write = watch.lap()
 		if b.options.Done != nil {
-			b.options.Done(step, mean)
+			b.options.Done(record)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"time"
 
 	"odepipe/pkg/backend"
 	"odepipe/pkg/loss"
@@ -20,7 +21,27 @@ type ForwardOptions struct {
 	Backend     func(tensor.DType) backend.Backend
 	KeepInitial bool // write <block>.x0 too
 	Limits      wire.Limits
-	Done        func(step int64) // called after each mini-batch; may be nil
+	Done        func(BatchRecord) // called after each mini-batch; may be nil
+}
+
+// BatchRecord says where a stage's time went for one mini-batch, for the log; seconds of wall-clock time.
+type BatchRecord struct {
+	Step    int64   `json:"step"`
+	Loss    float64 `json:"loss"`    // mean
+	Wait    float64 `json:"wait"`    // for the mini-batch and its parameters, decoding included
+	Compute float64 `json:"compute"` // from parameters to results, both on the host
+	Write   float64 `json:"write"`   // encoding, and a full pipe
+}
+
+// stopwatch fills a BatchRecord.
+type stopwatch struct{ last time.Time }
+
+// lap is the time since the lap before, in seconds.
+func (w *stopwatch) lap() float64 {
+	now := time.Now()
+	d := now.Sub(w.last)
+	w.last = now
+	return d.Seconds()
 }
 
 // Forward reads mini-batches, runs the model on each with the parameters that belong to it, and writes the states at
@@ -80,8 +101,9 @@ type forward struct {
 	out         wire.Samples
 }
 
-func (f *forward) run(reader *wire.SampleReader, writer *wire.SampleWriter, params wire.ParamSource, done func(int64)) error {
+func (f *forward) run(reader *wire.SampleReader, writer *wire.SampleWriter, params wire.ParamSource, done func(BatchRecord)) error {
 	var batch wire.Samples
+	watch := stopwatch{time.Now()}
 	for k := 0; ; k++ {
 		if err := reader.Next(&batch); err == io.EOF {
 			return writer.Close()
@@ -93,17 +115,20 @@ func (f *forward) run(reader *wire.SampleReader, writer *wire.SampleWriter, para
 		if err != nil {
 			return err
 		}
+		record := BatchRecord{Step: step, Wait: watch.lap()}
 		mark := f.be.Mark()
 		err = f.batch(&batch, set)
 		f.be.Release(mark)
 		if err != nil {
 			return fmt.Errorf("mini-batch %d: %w", step, err)
 		}
+		record.Loss, record.Compute = mean(f.out.Column("loss").Value), watch.lap()
 		if err := writer.Write(&f.out); err != nil {
 			return err
 		}
+		record.Write = watch.lap()
 		if done != nil {
-			done(step)
+			done(record)
 		}
 	}
 }
@@ -185,6 +210,15 @@ func (f *forward) judge(pred tensor.Buffer, target loss.Target) error {
 	}
 	f.out.Columns = append(f.out.Columns, wire.Column{Name: "loss", Type: wire.Values, DType: f.be.DType(), Value: losses})
 	return nil
+}
+
+// mean of the elements; 0 of none.
+func mean(values tensor.Buffer) float64 {
+	sum := 0.0
+	for i := range values.Len() {
+		sum += values.At(i)
+	}
+	return sum / float64(max(values.Len(), 1))
 }
 
 // targetOf takes the samples' y and checks it against the model's output and loss.

@@ -35,6 +35,8 @@ type StepRecord struct {
 	NFEForward  int64   `json:"nfe_forward"`
 	NFEBackward int64   `json:"nfe_backward"`
 	Seconds     float64 `json:"seconds"` // since the step before
+	Wait        float64 `json:"wait"`    // part of Seconds: for the gradients, decoding included
+	Compute     float64 `json:"compute"` // part of Seconds: the update
 	GradNorm    float64 `json:"grad_norm"`
 	UpdateNorm  float64 `json:"update_norm"`
 	Refresh     bool    `json:"refresh"`
@@ -83,7 +85,7 @@ func Train(ctx context.Context, path string, in io.Reader, out io.Writer, o Trai
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	r := &ring{trainer: t, path: path, saved: t.step, options: o, last: time.Now()}
+	r := &ring{trainer: t, path: path, saved: t.step, options: o, watch: stopwatch{time.Now()}}
 	if out != nil {
 		r.writer = wire.NewTensorWriter(out, wire.Header{Kind: wire.Params, Model: c.Model, ModelSHA256: c.ModelSHA256}, c.DType)
 		if err := r.writer.Write(t.paramSet()); err != nil {
@@ -100,7 +102,7 @@ type ring struct {
 	saved   int64 // step of the file
 	writer  *wire.TensorWriter
 	options TrainOptions
-	last    time.Time
+	watch   stopwatch
 }
 
 // arrival is one step's gradients, or the end of them. The reader waits for done before it reuses their memory.
@@ -164,11 +166,13 @@ func (r *ring) run(ctx context.Context, arrivals <-chan arrival) error {
 
 // apply takes one step, passes the new parameters on and saves when it is time.
 func (r *ring) apply(set *wire.Set) error {
+	wait := r.watch.lap()
 	refresh := r.opt.Wants(r.step)
 	report, err := r.advance(set)
 	if err != nil {
 		return err
 	}
+	compute := r.watch.lap()
 	if r.writer != nil {
 		if err := r.writer.Write(r.paramSet()); err != nil {
 			return err
@@ -179,13 +183,12 @@ func (r *ring) apply(set *wire.Set) error {
 			return err
 		}
 	}
+	rest := r.watch.lap()
 	if r.options.Done == nil {
 		return nil
 	}
-	now := time.Now()
-	record := StepRecord{Step: set.Step, LR: report.LR, Seconds: now.Sub(r.last).Seconds(), GradNorm: report.GradNorm,
-		UpdateNorm: report.UpdateNorm, Refresh: refresh, Warnings: report.Warnings}
-	r.last = now
+	record := StepRecord{Step: set.Step, LR: report.LR, Seconds: wait + compute + rest, Wait: wait, Compute: compute,
+		GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Warnings: report.Warnings}
 	record.Loss, _ = set.Scalar("loss")
 	for name, field := range map[string]*int64{"epoch": &record.Epoch, "nfe_forward": &record.NFEForward, "nfe_backward": &record.NFEBackward} {
 		v, _ := set.Scalar(name)
