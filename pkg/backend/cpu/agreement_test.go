@@ -170,7 +170,7 @@ func affine(b bench, g backend.Conv, n int) {
 }
 
 func TestMatrixProductsAgreeWithTheReference(t *testing.T) {
-	sizes := [][3]int{{1, 1, 1}, {2, 3, 5}, {17, 16, 16}, {7, 300, 33}, {64, 59, 48}, {31, 1, 100}, {50, 530, 15}}
+	sizes := [][3]int{{1, 1, 1}, {2, 3, 5}, {17, 16, 16}, {7, 300, 33}, {64, 59, 48}, {31, 1, 100}, {50, 530, 15}, {530, 300, 40}, {5, 0, 7}, {0, 3, 4}}
 	eachSet(t, func(b bench) {
 		for _, s := range sizes {
 			for flags := 0; flags < 4; flags++ {

@@ -77,7 +77,7 @@ func turn(w *worker, k *kernels, dst []float32, width int, src []float32, stride
 			w.transpose = transposeCall{dst: &dst[v], src: &src[v*stride], width: width, stride: stride, groups: done / 8}
 			k.transpose(&w.transpose)
 		}
-		for u := v; u < min(v+8, count); u++ {
+		for u := v; done < steps && u < min(v+8, count); u++ {
 			at := done*width + u
 			for _, x := range src[u*stride+done : u*stride+steps] {
 				dst[at] = x

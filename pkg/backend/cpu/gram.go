@@ -56,9 +56,10 @@ func (be *Backend) patchProducts(dst []float32, g backend.Conv, x tensor.T) {
 	products := be.arena.take(dot.count * g.In * g.In)
 	be.contract = contraction{rows: g.In, columns: g.In, dst: products, strideA: g.In, strideB: 1, strideT: g.In * g.In}
 	be.contractAll(dot, x, x)
-	be.spread = gramSpread{g: g, plan: plans.patch, dst: dst, products: products,
-		scratch: be.arena.take(len(be.pool.workers) * (dot.count + 1) * g.In),
-		parts:   be.pool.partsFor(g.In, g.FanIn()*g.FanIn())}
+	be.spread = gramSpread{kernels: be.kernels, g: g, plan: plans.patch, dst: dst, products: products,
+		parts: be.pool.partsFor(g.In, g.FanIn()*g.FanIn())}
+	be.spread.scratch = be.arena.take(len(be.pool.workers) * be.spread.scratchSize())
+	clear(be.spread.scratch) // the room for more taps is read, if to no effect
 	be.pool.run(&be.spread, be.spread.parts)
 }
 
@@ -68,47 +69,57 @@ func (be *Backend) patchProducts(dst []float32, g backend.Conv, x tensor.T) {
 //
 // and of products[r][c'][c] for the pair (t, s) where s > t.
 type gramSpread struct {
+	kernels  *kernels
 	g        backend.Conv
 	plan     *gramPlan
 	dst      []float32
 	products []float32 // [region][In][In]
-	scratch  []float32 // for each thread [region][In], [In]
+	scratch  []float32 // for each thread [region][In], then [tap][In] and room for eight more taps
 	parts    int
 }
 
+func (s *gramSpread) scratchSize() int {
+	return (s.plan.dot.count + s.g.Kernel*s.g.Kernel + 8) * s.g.In
+}
+
 func (s *gramSpread) part(i int, w *worker) {
-	size := len(s.products)/s.g.In + s.g.In
-	scratch := s.scratch[w.number*size:][:size]
-	columns, sum := scratch[:size-s.g.In], scratch[size-s.g.In:]
+	scratch := s.scratch[w.number*s.scratchSize():][:s.scratchSize()]
+	split := s.plan.dot.count * s.g.In
+	columns, sums := scratch[:split], scratch[split:]
+	window, time := s.g.Kernel*s.g.Kernel, s.g.Channels()-s.g.In
 	first, last := share(s.g.In, i, s.parts)
 	for c := first; c < last; c++ {
 		for k := range columns { // column c of every product
 			columns[k] = s.products[k*s.g.In+c]
 		}
-		for from := 0; from < s.g.Kernel*s.g.Kernel; from++ {
-			s.row(c, from, columns, sum)
+		for from := 0; from < window; from++ {
+			for to := 0; to < window; to++ {
+				s.addRegions(sums[to*s.g.In:][:s.g.In], c, from, to, columns)
+			}
+			row := s.dst[((c+time)*window+from)*s.g.GramSize()+time*window:][:s.g.In*window]
+			turn(w, s.kernels, row, window, sums, s.g.In, window, s.g.In) // row[c', to] = sums[to][c']
 		}
 	}
 }
 
-// row writes the row of channel c and tap s, but for its constants.
-func (s *gramSpread) row(c, from int, columns, sum []float32) {
-	g := s.g
-	window, time, in := g.Kernel*g.Kernel, g.Channels()-g.In, g.In
-	row := s.dst[((c+time)*window+from)*g.GramSize()+time*window:]
-	for to := 0; to < window; to++ {
+// addRegions writes the entries of channel c at tap from with all channels at tap to.
+func (s *gramSpread) addRegions(sum []float32, c, from, to int, columns []float32) {
+	in := s.g.In
+	regions := s.plan.regions[min(from, to)*s.g.Kernel*s.g.Kernel+max(from, to)]
+	if len(regions) == 0 {
 		clear(sum)
-		for _, region := range s.plan.regions[min(from, to)*window+max(from, to)] {
-			part := columns[region*in:][:in]
-			if from <= to {
-				part = s.products[(region*in+c)*in:][:in]
-			}
-			for k, v := range part {
-				sum[k] += v
-			}
+	}
+	for i, region := range regions {
+		part := columns[region*in:][:in]
+		if from <= to {
+			part = s.products[(region*in+c)*in:][:in]
 		}
-		for k, v := range sum {
-			row[k*window+to] = v
+		if i == 0 {
+			copy(sum, part)
+			continue
+		}
+		for k, v := range part {
+			sum[k] += v
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (be *Backend) multiply(dst []float32, stride int, a, b factor, upper bool) 
 	be.matrix.planMatrix(a.count, a.steps)
 	panels := blocks(b.count)
 	f := factors{kernels: be.kernels, a: a, b: b, packedA: be.arena.take(a.count * a.steps), packedB: be.arena.take(panels * a.steps * lanes)}
-	f.parts = be.pool.partsFor(be.kernels.tiles(a.count)+panels, 2*(len(f.packedA)+len(f.packedB)))
+	f.parts = be.pool.partsFor(be.kernels.tiles(a.count)+panels, (len(f.packedA)+len(f.packedB))/2)
 	be.factors = f
 	be.pool.run(&be.factors, f.parts)
 
