@@ -62,7 +62,7 @@ func draw(out string, runs []string) error {
 	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, out)
 }
 
-// lossCurve reads (elapsed seconds, loss smoothed by an exponential mean over about ten steps).
+// lossCurve reads (sum of seconds so far, loss smoothed by an exponential mean over about ten steps).
 func lossCurve(path string) (plotter.XYs, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -70,15 +70,16 @@ func lossCurve(path string) (plotter.XYs, error) {
 	}
 	defer f.Close()
 	var curve plotter.XYs
-	mean, weight := 0.0, 0.0
+	elapsed, mean, weight := 0.0, 0.0, 0.0
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		var record struct{ Elapsed, Loss float64 }
+		var record struct{ Seconds, Loss float64 }
 		if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
 			return nil, fmt.Errorf("%s: line %d: %w", path, len(curve)+1, err)
 		}
+		elapsed += record.Seconds
 		mean, weight = 0.9*mean+0.1*record.Loss, 0.9*weight+0.1
-		curve = append(curve, plotter.XY{X: record.Elapsed, Y: mean / weight})
+		curve = append(curve, plotter.XY{X: elapsed, Y: mean / weight})
 	}
 	return curve, lines.Err()
 }
