@@ -90,6 +90,7 @@ var geometries = []backend.Conv{
 	{In: 4, Out: 1, H: 6, W: 5, Kernel: 1, Stride: 1, Bias: true},
 	{In: 2, Out: 3, H: 3, W: 3, Kernel: 1, Stride: 2, Padding: 1, Time: true, Bias: true},
 	{In: 2, Out: 2, H: 1, W: 1, Kernel: 3, Stride: 1, Padding: 1, Bias: true},
+	{In: 2, Out: 3, H: 1, W: 1, Kernel: 1, Stride: 3, Padding: 1, Time: true, Bias: true}, // no tap is ever inside
 	{In: 3, Out: 5, H: 9, W: 11, Kernel: 3, Stride: 2, Padding: 2, Time: true, Bias: true},
 }
 

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"unsafe"
+
 	"odepipe/pkg/backend"
 	"odepipe/pkg/tensor"
 )
@@ -137,7 +139,7 @@ func (c *contraction) accumulate(call *dotCall, sums []float32, block, chunk, i,
 	call.a = &c.a[(i*c.blocks+block)*c.plan.sizeA*c.kernels.dotRows*lanes]
 	call.b = &c.b[(j*c.blocks+block)*c.plan.sizeB*c.kernels.dotColumns*lanes]
 	call.stepA, call.stepB = c.plan.stepA, c.plan.stepB
-	call.runs, call.spans = &c.plan.runs[0], &c.plan.chunks[chunk+first]
+	call.runs, call.spans = unsafe.SliceData(c.plan.runs), &c.plan.chunks[chunk+first]
 	call.sum = &sums[first*c.kernels.dotRows*dotPad]
 	c.kernels.dot(call)
 }

@@ -4,16 +4,18 @@ import "os"
 
 // kernels is one set of inner loops. All sets do the same; they differ in the size of their register tiles.
 type kernels struct {
-	name                    string
-	tileRows                int               // the largest number of rows of a tile
-	tile                    []func(*tileCall) // for each number of rows, from 1
-	dotRows                 int               // of a dot tile, and of the panels of a
-	dotColumns              int               // of a dot tile, and of the panels of b; at most dotPad
-	dot                     func(*dotCall)    //
-	combine                 func(*streamCall) // dst = sum of terms
-	scaledSquares, dotLanes func(*streamCall)
-	transpose               func(*transposeCall)
-	activate, activateGrad  [7]func(*streamCall) // by backend.Activation
+	name          string
+	tileRows      int                  // the largest number of rows of a tile
+	tile          []func(*tileCall)    // for each number of rows, from 1
+	dotRows       int                  // of a dot tile, and of the panels of a
+	dotColumns    int                  // of a dot tile, and of the panels of b; at most dotPad
+	dot           func(*dotCall)       // see dotCall
+	transpose     func(*transposeCall) // see transposeCall
+	combine       func(*streamCall)    // dst = sum of terms
+	dotLanes      func(*streamCall)    // sum += x y
+	activate      [7]func(*streamCall) // dst = sigma(x), by backend.Activation
+	activateGrad  [7]func(*streamCall) // dst = y sigma'(x)
+	scaledSquares func(*streamCall)    // sum += ((sum of terms) / (atol + rtol max(|x|, |y|)))^2
 }
 
 // tiles is the number of tiles into which so many rows are cut, all of nearly equal size.
