@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"odepipe/pkg/cli"
@@ -36,7 +37,7 @@ func initProgram() cli.Program {
 		Purpose: "Make the checkpoint of step 0.",
 		Usage:   "--model FILE|PRESET [--seed S] [--weights FILE] [settings of the optimizer] > FILE",
 		Define: func(f *cli.Flags) {
-			f.StringVar(&modelName, "model", "", "a model `FILE` (TOML), or the name of a preset, whose settings become defaults")
+			f.StringVar(&modelName, "model", "", "a model `FILE` (TOML, - for standard input), or the name of a preset, whose settings become defaults")
 			f.Uint64Var(&seed, "seed", 0, "`SEED` of the initial values: Kaiming-uniform, as PyTorch's default")
 			f.StringVar(&weights, "weights", "", "take the initial values from a safetensors `FILE` instead")
 			for i, entry := range optim.Table {
@@ -55,6 +56,9 @@ func initProgram() cli.Program {
 				return cli.Usage("--seed has no effect with --weights")
 			}
 			spec, err := model.Load(modelName)
+			if errors.Is(err, model.ErrPreset) {
+				return cli.Usage("--model: %v", err)
+			}
 			if err != nil {
 				return err
 			}
@@ -67,12 +71,15 @@ func initProgram() cli.Program {
 				return err
 			}
 			checkpoint, err := pipeline.Init(spec, s, seed, weights, c.Backend)
+			if errors.Is(err, optim.ErrSetting) {
+				return cli.Usage("%v", err)
+			}
 			if err != nil {
 				return err
 			}
 			return checkpoint.Encode(out)
 		},
-		Input:  "none",
+		Input:  "none, unless the model is -",
 		Output: "a checkpoint: an Arrow file",
 		Examples: `kfacstep init --model=mnist --optimizer=snopt --seed=1 > ck.arrow
 kfacstep init --model=./model.toml --optimizer=snopt --lr=0.01 --group='head.*=adam,lr=0.001' > ck.arrow`,

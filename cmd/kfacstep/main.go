@@ -50,6 +50,9 @@ func train(c *cli.Context, checkpoint string, o pipeline.TrainOptions) error {
 	if checkpoint == "" {
 		return cli.Usage("--checkpoint is missing")
 	}
+	if checkpoint == "-" {
+		return cli.Usage("--checkpoint -: standard input carries the gradients, and the checkpoint is replaced after them; name a file")
+	}
 	in, err := c.Input()
 	if err != nil {
 		return err

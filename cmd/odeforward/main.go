@@ -26,6 +26,9 @@ func program() cli.Program {
 			if params == "" {
 				return cli.Usage("--params is missing")
 			}
+			if params == "-" {
+				return cli.Usage("--params -: standard input carries the mini-batches; name a file or a FIFO")
+			}
 			in, err := c.Input()
 			if err != nil {
 				return err

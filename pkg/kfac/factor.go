@@ -17,6 +17,9 @@ func (numerical) Numerical() bool { return true }
 // ErrIndefinite says that a factor, a mean of squares, has an eigenvalue far below zero.
 var ErrIndefinite error = numerical("kfac: Kronecker factor is not positive semidefinite")
 
+// MaxSide bounds the factors' sides, hence memory: one such factor is a GiB of float32.
+const MaxSide = 1 << 14
+
 // Factors is the Kronecker pair of one affine layer h = W z + b (paper eq. (13)), plain tensors of the backend:
 //
 //	A [K, K]      int E[ sum_p z_p z_p^T ] dt,  z with a final 1 if the layer has a bias;  K = FanIn or FanIn + 1

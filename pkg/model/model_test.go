@@ -147,7 +147,7 @@ func TestInitIsUniformAndSeeded(t *testing.T) {
 }
 
 func TestLoadNamesPresets(t *testing.T) {
-	if _, err := model.Load("mnisst"); err == nil || !strings.Contains(err.Error(), `no preset "mnisst" (there are mnist, svhn, cifar10;`) {
+	if _, err := model.Load("mnisst"); err == nil || !strings.Contains(err.Error(), `no such preset: "mnisst"; there are mnist, svhn, cifar10,`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -15,6 +15,8 @@ type Network struct {
 	Segments []Segment
 	Params   []Param      // of all segments in order, as in the checkpoint
 	Output   tensor.Shape // of one sample
+
+	elements int // of all parameters
 }
 
 // Segment is a run of plain layers, or one ODE block.
@@ -76,6 +78,9 @@ func (n *Network) add(specs []nn.Spec, o *ODESpec) error {
 	from := len(n.Params)
 	for _, p := range chain.Params() {
 		n.Params = append(n.Params, Param{Param: p, Layer: layerOf(p.Name)})
+		if n.elements += p.Shape.Size(); n.elements > nn.MaxElements {
+			return fmt.Errorf("%w: with %s the parameters have more than %d elements", ErrModel, p.Name, nn.MaxElements)
+		}
 	}
 	n.Segments = append(n.Segments, Segment{Chain: chain, ODE: o, Params: [2]int{from, len(n.Params)}})
 	n.Output = chain.Out

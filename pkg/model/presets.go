@@ -2,6 +2,7 @@ package model
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -56,17 +57,24 @@ func (p Preset) Text() string {
 	return string(text)
 }
 
-// Load parses the model file at a path, or a preset by its name; a name with a slash or a dot is a path.
+// ErrPreset says that there is no preset of a name.
+var ErrPreset = errors.New("no such preset")
+
+// Load parses the model file at a path, or a preset by its name; a name with a slash or a dot is a path, "-" is
+// standard input.
 func Load(name string) (*Spec, error) {
 	if preset, ok := PresetByName(name); ok {
 		return Parse(preset.Text())
+	}
+	if name == "-" {
+		name = os.Stdin.Name()
 	}
 	if !strings.ContainsAny(name, "/.") {
 		var names []string
 		for _, p := range Presets {
 			names = append(names, p.Name)
 		}
-		return nil, fmt.Errorf("%w: no preset %q (there are %s; a path has a slash or a dot in it)", ErrModel, name, strings.Join(names, ", "))
+		return nil, fmt.Errorf("%w: %q; there are %s, and a path has a slash or a dot in it", ErrPreset, name, strings.Join(names, ", "))
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {

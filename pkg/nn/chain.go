@@ -14,17 +14,42 @@ type Chain struct {
 	params  []Param
 }
 
+// MaxElements bounds a sample between layers and a parameter, hence what a mistyped model file can allocate: a GiB of
+// float32.
+const MaxElements = 1 << 28
+
+// elements is the size of a shape, or MaxElements + 1 if it is larger.
+func elements(s tensor.Shape) int {
+	n := 1
+	for _, d := range s.Dim[:s.Rank] {
+		if d > 0 && n > MaxElements/d {
+			return MaxElements + 1
+		}
+		n *= d
+	}
+	return n
+}
+
 // NewChain builds the layers of specs one on another, starting from samples of shape in. Names of parameters are
 // prefixed by their layer's last name component: "conv1.weight". Errors name the layer.
 func NewChain(specs []Spec, in tensor.Shape) (*Chain, error) {
 	c := &Chain{In: in, Out: in}
+	if elements(in) > MaxElements {
+		return nil, fmt.Errorf("input %v has more than %d elements: %w", in, MaxElements, ErrShape)
+	}
 	for i, s := range specs {
 		layer, err := Build(s, c.Out)
 		if err != nil {
 			return nil, fmt.Errorf("layer %d: %w", i+1, err)
 		}
+		if elements(layer.Output()) > MaxElements {
+			return nil, fmt.Errorf("layer %d: %s %q: output %v has more than %d elements: %w", i+1, s.Type, s.Name, layer.Output(), MaxElements, ErrShape)
+		}
 		c.layers = append(c.layers, layer)
 		for _, p := range layer.Params() {
+			if elements(p.Shape) > MaxElements {
+				return nil, fmt.Errorf("layer %d: %s %q: %s %v has more than %d elements: %w", i+1, s.Type, s.Name, p.Name, p.Shape, MaxElements, ErrShape)
+			}
 			p.Name = s.Name + "." + p.Name
 			c.params = append(c.params, p)
 		}

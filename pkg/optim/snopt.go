@@ -40,6 +40,13 @@ func (o *Optimizer) layerUnit(l Layer) (unit, error) {
 	}
 	shape := weight.Param.Value.Shape
 	out := shape.Dim[0]
+	inputs := shape.Size() / out
+	if l.Bias != "" {
+		inputs++
+	}
+	if side := max(out, inputs); side > kfac.MaxSide {
+		return unit{}, fmt.Errorf("%w: layer %s has a Kronecker factor of side %d, more than %d: give it another optimizer with a group", ErrSetting, l.Name, side, kfac.MaxSide)
+	}
 	u.basis = kfac.NewEigenbasis(o.be, out, shape.Size()/out, l.Bias != "")
 	return u, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"odepipe/pkg/adjoint"
 	"odepipe/pkg/backend"
+	"odepipe/pkg/kfac"
 	"odepipe/pkg/loss"
 	"odepipe/pkg/model"
 	"odepipe/pkg/nn"
@@ -38,40 +39,48 @@ type BackwardOptions struct {
 // parameter and, where wanted, the Kronecker factors of every affine layer. It closes out when they are complete, and
 // then reads the parameter stream to its end.
 func Backward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o BackwardOptions) error {
-	reader := wire.NewSampleReader(in, o.Limits)
-	source, columns, err := reader.Header()
+	source, err := openInput(in, wire.State, o.Limits)
 	if err != nil {
 		return err
 	}
-	if err := source.Want(wire.State); err != nil {
-		return err
-	}
-	header, dtype, err := params.Header()
+	header, n, err := networkOfParams(params)
 	if err != nil {
 		return fmt.Errorf("parameters: %w", err)
 	}
-	if err := sameModel(source, header); err != nil {
-		return err
+	if err := checkStates(source, header, n); err != nil {
+		return inInput(err)
 	}
-	n, err := networkOf(header)
-	if err != nil {
-		return fmt.Errorf("parameters: %w", err)
-	}
-	if err := checkInput(n, columns); err != nil {
-		return err
-	}
-	be := o.Backend(dtype)
+	be := o.Backend(n.Spec.DType)
 	defer be.Close()
-	b := &backward{be: be, net: n, options: o, host: hostBuffers{dtype: dtype}}
+	b := &backward{be: be, net: n, options: o, host: hostBuffers{dtype: n.Spec.DType}}
 	writer := wire.NewTensorWriter(out, wire.Header{Kind: wire.Gradient, Model: header.Model, ModelSHA256: header.ModelSHA256,
-		Dataset: source.Dataset, Split: source.Split}, dtype)
-	if err := b.run(reader, writer, params); err != nil {
+		Dataset: source.header.Dataset, Split: source.header.Split}, n.Spec.DType)
+	if err := b.run(source, writer, params); err != nil {
 		return err
 	}
 	if err := out.Close(); err != nil {
 		return err
 	}
 	return finishParams(params)
+}
+
+// checkStates compares the stream with the parameters' model: it was made with it, and has x and every block's x1.
+func checkStates(source *input, params wire.Header, n *model.Network) error {
+	if err := sameModel(source.header, params); err != nil {
+		return err
+	}
+	if err := checkColumn(source.columns, "x", n.Spec.Input); err != nil {
+		return err
+	}
+	for _, s := range n.Segments {
+		if s.ODE == nil {
+			continue
+		}
+		if err := checkColumn(source.columns, s.ODE.Name+".x1", s.Chain.Out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type backward struct {
@@ -82,11 +91,11 @@ type backward struct {
 	out     wire.Set
 }
 
-func (b *backward) run(reader *wire.SampleReader, writer *wire.TensorWriter, params wire.ParamSource) error {
+func (b *backward) run(source *input, writer *wire.TensorWriter, params wire.ParamSource) error {
 	var batch wire.Samples
 	watch := stopwatch{time.Now()}
 	for k := 0; ; k++ {
-		if err := reader.Next(&batch); err == io.EOF {
+		if err := source.next(&batch); err == io.EOF {
 			return writer.Close()
 		} else if err != nil {
 			return err
@@ -127,11 +136,12 @@ func (b *backward) batch(batch *wire.Samples, set *wire.Set) (float64, error) {
 	}
 	p := &pass{be: b.be, net: b.net, weights: w, factorStep: b.options.FactorStep}
 	if b.options.SecondOrder == SNOpt || b.options.SecondOrder == Auto && w.refresh {
+		if err := factorsFit(b.net); err != nil {
+			return 0, err
+		}
 		p.factors = adjoint.NewFactors(b.be, b.net.Affine())
 	}
-	if err := p.forward(batch); err != nil {
-		return 0, err
-	}
+	p.forward(batch)
 	mean, dy, err := p.lossGradient(target)
 	if err != nil {
 		return 0, err
@@ -140,6 +150,16 @@ func (b *backward) batch(batch *wire.Samples, set *wire.Set) (float64, error) {
 		return 0, err
 	}
 	return mean, b.collect(p, batch, mean)
+}
+
+// factorsFit names a layer whose Kronecker factors are too large to make.
+func factorsFit(n *model.Network) error {
+	for _, l := range n.Affine() {
+		if side := max(l.Geometry.GramSize(), l.Geometry.Out); side > kfac.MaxSide {
+			return fmt.Errorf("layer %s has a Kronecker factor of side %d, more than %d: %w", l.Name, side, kfac.MaxSide, ErrMismatch)
+		}
+	}
+	return nil
 }
 
 // pass is one mini-batch on its way back through the segments.
@@ -158,7 +178,7 @@ type pass struct {
 }
 
 // forward recomputes the plain segments and takes the ODE blocks' states at t1 from the stream.
-func (p *pass) forward(batch *wire.Samples) error {
+func (p *pass) forward(batch *wire.Samples) {
 	x := p.be.Batch(batch.Rows, p.net.Spec.Input)
 	p.be.Upload(x, batch.Column("x").Value)
 	for _, s := range p.net.Segments {
@@ -168,16 +188,11 @@ func (p *pass) forward(batch *wire.Samples) error {
 		if s.ODE == nil {
 			bound.Forward(y, 0, x)
 		} else {
-			c := batch.Column(s.ODE.Name + ".x1")
-			if c == nil || c.Value.Len() != y.Size() {
-				return fmt.Errorf("the stream has no column %s.x1 of shape %v: %w", s.ODE.Name, s.Chain.Out, ErrMismatch)
-			}
-			p.be.Upload(y, c.Value)
+			p.be.Upload(y, batch.Column(s.ODE.Name+".x1").Value)
 		}
 		p.bound, p.output = append(p.bound, bound), append(p.output, y)
 		x = y
 	}
-	return nil
 }
 
 // lossGradient returns the mean loss and its gradient with respect to the model's output.
@@ -276,11 +291,11 @@ func (b *backward) collect(p *pass, batch *wire.Samples, mean float64) error {
 	}
 	b.out.AddScalar("loss", mean)
 	b.out.AddScalar("batch_size", float64(batch.Rows))
-	if c := batch.Column("nfe"); c != nil && c.Type == wire.Int32 && batch.Rows > 0 {
+	if c := batch.Column("nfe"); c != nil && c.Type == wire.Int32 {
 		b.out.AddScalar("nfe_forward", float64(c.I32[0]))
 	}
 	b.out.AddScalar("nfe_backward", float64(p.evaluations))
-	if c := batch.Column("epoch"); c != nil && c.Type == wire.Int32 && batch.Rows > 0 {
+	if c := batch.Column("epoch"); c != nil && c.Type == wire.Int32 {
 		b.out.AddScalar("epoch", float64(c.I32[0]))
 	}
 	for i, o := range b.net.ODEs() {

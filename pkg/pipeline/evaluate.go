@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"odepipe/pkg/model"
 	"odepipe/pkg/tensor"
@@ -45,25 +46,26 @@ type EvaluateOptions struct {
 
 // Evaluate reads odeforward's stream to its end.
 func Evaluate(in io.Reader, o EvaluateOptions) (Figures, error) {
-	reader := wire.NewSampleReader(in, o.Limits)
-	header, _, err := reader.Header()
+	source, err := openInput(in, wire.State, o.Limits)
 	if err != nil {
 		return Figures{}, err
 	}
-	if err := header.Want(wire.State); err != nil {
-		return Figures{}, err
-	}
-	n, err := networkOf(header)
+	n, err := networkOf(source.header)
 	if err != nil {
-		return Figures{}, err
+		return Figures{}, inInput(err)
 	}
 	if o.ByClass && !n.Loss.Classes {
 		return Figures{}, fmt.Errorf("model %q has no classes: %w", n.Spec.Name, ErrMismatch)
 	}
+	for name, shape := range map[string]tensor.Shape{"pred": n.Output, "loss": {}} {
+		if err := checkColumn(source.columns, name, shape); err != nil {
+			return Figures{}, inInput(err)
+		}
+	}
 	t := &tally{net: n, width: n.Output.Size(), options: o}
 	var batch wire.Samples
 	for {
-		if err := reader.Next(&batch); err == io.EOF {
+		if err := source.next(&batch); err == io.EOF {
 			break
 		} else if err != nil {
 			return Figures{}, err
@@ -93,9 +95,6 @@ type classTally struct {
 
 func (t *tally) add(batch *wire.Samples) error {
 	pred, losses, nfe := batch.Column("pred"), batch.Column("loss"), batch.Column("nfe")
-	if pred == nil || losses == nil || pred.Value.Len() != batch.Rows*t.width || losses.Value.Len() != batch.Rows {
-		return fmt.Errorf("the stream lacks the columns pred and loss of its model: %w", ErrMismatch)
-	}
 	target, err := targetOf(t.net, batch)
 	if err != nil {
 		return err
@@ -107,6 +106,9 @@ func (t *tally) add(batch *wire.Samples) error {
 		}
 		if t.net.Loss.Classes {
 			p.HasClass, p.True, p.Class = true, target.Class[n], largest(p.Pred)
+		}
+		if math.IsNaN(p.Loss) || math.IsInf(p.Loss, 0) {
+			return fmt.Errorf("sample %d: the loss is %g: %w", t.samples, p.Loss, ErrNonFinite)
 		}
 		t.count(p)
 		if nfe != nil && nfe.Type == wire.Int32 {

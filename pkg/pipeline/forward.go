@@ -48,31 +48,23 @@ func (w *stopwatch) lap() float64 {
 // t1 of every ODE block, the outputs and the loss of every sample. It closes out when the states are complete, and then
 // reads the parameter stream to its end.
 func Forward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o ForwardOptions) error {
-	reader := wire.NewSampleReader(in, o.Limits)
-	source, columns, err := reader.Header()
+	source, err := openInput(in, wire.Batch, o.Limits)
 	if err != nil {
 		return err
 	}
-	if err := source.Want(wire.Batch); err != nil {
-		return err
-	}
-	header, dtype, err := params.Header()
+	header, n, err := networkOfParams(params)
 	if err != nil {
 		return fmt.Errorf("parameters: %w", err)
 	}
-	n, err := networkOf(header)
-	if err != nil {
-		return fmt.Errorf("parameters: %w", err)
+	if err := checkColumn(source.columns, "x", n.Spec.Input); err != nil {
+		return inInput(err)
 	}
-	if err := checkInput(n, columns); err != nil {
-		return err
-	}
-	be := o.Backend(dtype)
+	be := o.Backend(n.Spec.DType)
 	defer be.Close()
-	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, host: hostBuffers{dtype: dtype}}
+	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, host: hostBuffers{dtype: n.Spec.DType}}
 	writer := wire.NewSampleWriter(out, wire.Header{Kind: wire.State, Model: header.Model, ModelSHA256: header.ModelSHA256,
-		Dataset: source.Dataset, Split: source.Split})
-	if err := f.run(reader, writer, params, o.Done); err != nil {
+		Dataset: source.header.Dataset, Split: source.header.Split})
+	if err := f.run(source, writer, params, o.Done); err != nil {
 		return err
 	}
 	if err := out.Close(); err != nil {
@@ -81,14 +73,14 @@ func Forward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o Forwar
 	return finishParams(params)
 }
 
-// checkInput compares the stream's x with the model's input.
-func checkInput(n *model.Network, columns []wire.Column) error {
-	i := slices.IndexFunc(columns, func(c wire.Column) bool { return c.Name == "x" })
+// checkColumn wants a column of floating-point tensors of a shape.
+func checkColumn(columns []wire.Column, name string, shape tensor.Shape) error {
+	i := slices.IndexFunc(columns, func(c wire.Column) bool { return c.Name == name })
 	if i < 0 || columns[i].Type != wire.Values {
-		return fmt.Errorf("the stream has no column x of values: %w", ErrMismatch)
+		return fmt.Errorf("there is no column %s of values: %w", name, ErrMismatch)
 	}
-	if !slices.Equal(columns[i].Shape, n.Spec.Input.Dims()) {
-		return fmt.Errorf("samples have shape %v, the model %q takes %v: %w", tensor.Of(columns[i].Shape...), n.Spec.Name, n.Spec.Input, ErrMismatch)
+	if got := columns[i].Shape; !slices.Equal(got, shape.Dims()) {
+		return fmt.Errorf("column %s has samples of shape %v, the model expects %v: %w", name, tensor.Of(got...), shape, ErrMismatch)
 	}
 	return nil
 }
@@ -101,11 +93,11 @@ type forward struct {
 	out         wire.Samples
 }
 
-func (f *forward) run(reader *wire.SampleReader, writer *wire.SampleWriter, params wire.ParamSource, done func(BatchRecord)) error {
+func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.ParamSource, done func(BatchRecord)) error {
 	var batch wire.Samples
 	watch := stopwatch{time.Now()}
 	for k := 0; ; k++ {
-		if err := reader.Next(&batch); err == io.EOF {
+		if err := source.next(&batch); err == io.EOF {
 			return writer.Close()
 		} else if err != nil {
 			return err
@@ -135,7 +127,7 @@ func (f *forward) run(reader *wire.SampleReader, writer *wire.SampleWriter, para
 
 // stepOf is the mini-batch's number: its column step, or its position in a stream that has none.
 func stepOf(s *wire.Samples, position int) int64 {
-	if c := s.Column("step"); c != nil && c.Type == wire.Int64 && s.Rows > 0 {
+	if c := s.Column("step"); c != nil && c.Type == wire.Int64 {
 		return c.I64[0]
 	}
 	return int64(position)

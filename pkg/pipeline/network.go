@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"odepipe/pkg/backend"
 	"odepipe/pkg/model"
@@ -33,6 +34,27 @@ func networkOf(h wire.Header) (*model.Network, error) {
 	return model.NewNetwork(spec)
 }
 
+// networkOfParams builds the network of a parameter stream or checkpoint, when its header has come.
+func networkOfParams(params wire.ParamSource) (wire.Header, *model.Network, error) {
+	header, dtype, err := params.Header()
+	if err != nil {
+		return header, nil, err
+	}
+	n, err := networkOf(header)
+	if err != nil {
+		return header, nil, err
+	}
+	return header, n, ofType(n, dtype)
+}
+
+// ofType refuses parameters of another element type than their model's.
+func ofType(n *model.Network, dtype tensor.DType) error {
+	if n.Spec.DType != dtype {
+		return fmt.Errorf("numbers are %s, the model's dtype is %s: %w", dtype, n.Spec.DType, ErrMismatch)
+	}
+	return nil
+}
+
 // sameModel refuses a stream made with another model than the parameters'.
 func sameModel(stream, params wire.Header) error {
 	if stream.ModelSHA256 == params.ModelSHA256 {
@@ -61,16 +83,29 @@ func upload(be backend.Backend, n *model.Network, set *wire.Set) (weights, error
 		be.Upload(value, host)
 		w.values = append(w.values, value)
 	}
+	var err error
+	if w.t1, err = endTimes(n, set); err != nil {
+		return w, err
+	}
+	refresh, _ := set.Scalar("refresh")
+	w.refresh = refresh != 0
+	return w, nil
+}
+
+// endTimes are the t1 of the ODE blocks in order: the set's, or the model's where the set has none.
+func endTimes(n *model.Network, set *wire.Set) ([]float64, error) {
+	var times []float64
 	for _, o := range n.ODEs() {
 		t1 := o.T1
 		if v, ok := set.Scalar(o.Name + ".t1"); ok {
 			t1 = v
 		}
-		w.t1 = append(w.t1, t1)
+		if length := t1 - o.T0; length == 0 || math.IsNaN(length) || math.IsInf(length, 0) {
+			return nil, fmt.Errorf("step %d: block %s cannot end at t1 = %g with t0 = %g: %w", set.Step, o.Name, t1, o.T0, ErrMismatch)
+		}
+		times = append(times, t1)
 	}
-	refresh, _ := set.Scalar("refresh")
-	w.refresh = refresh != 0
-	return w, nil
+	return times, nil
 }
 
 // of is the part of the weights that a segment owns.

@@ -116,19 +116,9 @@ type arrival struct {
 func receiveGradients(reader *wire.TensorReader, c *wire.Checkpoint) <-chan arrival {
 	arrivals := make(chan arrival)
 	go func() {
-		header, dtype, err := reader.Header()
-		if err == nil {
-			err = header.Want(wire.Gradient)
-		}
-		if err == nil {
-			err = sameModel(header, c.Header)
-		}
-		if err == nil && dtype != c.DType {
-			err = fmt.Errorf("the gradients are %s, the checkpoint %s: %w", dtype, c.DType, ErrMismatch)
-		}
-		a := arrival{set: &wire.Set{}, err: err, done: make(chan struct{})}
+		a := arrival{set: &wire.Set{}, err: inInput(checkGradients(reader, c)), done: make(chan struct{})}
 		for a.err == nil {
-			if a.err = reader.Next(a.set); a.err == nil {
+			if a.err = inInput(reader.Next(a.set)); a.err == nil {
 				arrivals <- a
 				<-a.done
 			}
@@ -136,6 +126,24 @@ func receiveGradients(reader *wire.TensorReader, c *wire.Checkpoint) <-chan arri
 		arrivals <- a
 	}()
 	return arrivals
+}
+
+// checkGradients waits for the header and compares it with the checkpoint's.
+func checkGradients(reader *wire.TensorReader, c *wire.Checkpoint) error {
+	header, dtype, err := reader.Header()
+	if err != nil {
+		return err
+	}
+	if err := header.Want(wire.Gradient); err != nil {
+		return err
+	}
+	if err := sameModel(header, c.Header); err != nil {
+		return err
+	}
+	if dtype != c.DType {
+		return fmt.Errorf("the gradients are %s, the checkpoint %s: %w", dtype, c.DType, ErrMismatch)
+	}
+	return nil
 }
 
 func (r *ring) run(ctx context.Context, arrivals <-chan arrival) error {

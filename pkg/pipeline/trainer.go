@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -60,6 +61,12 @@ func resume(c *wire.Checkpoint, be backend.Backend, threads int) (*trainer, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := ofType(n, c.DType); err != nil {
+		return nil, err
+	}
+	if c.Step < 0 {
+		return nil, fmt.Errorf("it is at step %d: %w", c.Step, ErrMismatch)
+	}
 	s, err := optim.Parse(c.Extra[keyOptimizer])
 	if err != nil {
 		return nil, err
@@ -75,10 +82,8 @@ func resume(c *wire.Checkpoint, be backend.Backend, threads int) (*trainer, erro
 		return nil, err
 	}
 	t.step = c.Step
-	for i, o := range n.ODEs() {
-		if t1, ok := c.Scalar(o.Name + ".t1"); ok {
-			t.t1[i] = t1
-		}
+	if t.t1, err = endTimes(n, &c.Set); err != nil {
+		return nil, err
 	}
 	var state []optim.State
 	for _, row := range c.Tensors {
@@ -144,8 +149,11 @@ func (t *trainer) advance(set *wire.Set) (optim.Report, error) {
 		return optim.Report{}, fmt.Errorf("the gradient is of step %d, the checkpoint at step %d (datagen --start-step=%d): %w", set.Step, t.step, t.step, ErrMismatch)
 	}
 	batch, ok := set.Scalar("batch_size")
-	if !ok || !(batch >= 1) {
-		return optim.Report{}, fmt.Errorf("step %d: the scalar batch_size is missing or below 1: %w", set.Step, ErrMismatch)
+	if !ok || !(batch >= 1 && batch <= math.MaxInt32) || batch != math.Trunc(batch) {
+		return optim.Report{}, fmt.Errorf("step %d: there is no scalar batch_size that counts samples: %w", set.Step, ErrMismatch)
+	}
+	if loss, ok := set.Scalar("loss"); ok && (math.IsNaN(loss) || math.IsInf(loss, 0)) {
+		return optim.Report{}, fmt.Errorf("step %d: the loss is %g: %w", set.Step, loss, ErrNonFinite)
 	}
 	mark := t.be.Mark()
 	defer t.be.Release(mark)
@@ -167,6 +175,9 @@ func (t *trainer) advance(set *wire.Set) (optim.Report, error) {
 	report, err := t.opt.Step(t.step, grads, factors, int(batch))
 	if err != nil {
 		return report, fmt.Errorf("step %d: %w", t.step, err)
+	}
+	if math.IsNaN(report.UpdateNorm) || math.IsInf(report.UpdateNorm, 0) {
+		return report, fmt.Errorf("step %d: the change of the parameters: %w", t.step, ErrNonFinite)
 	}
 	t.step++
 	return report, nil
