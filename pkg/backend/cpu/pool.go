@@ -99,10 +99,17 @@ func (p *pool) work(w *worker) {
 		}
 		if p.ticket.CompareAndSwap(ticket, ticket-1) { // the job cannot end before this part
 			p.job.part(p.parts-left, w)
-			if p.pending.Add(-1) == 0 && p.waiting.CompareAndSwap(true, false) {
-				p.done <- struct{}{}
+			if p.pending.Add(-1) == 0 {
+				p.wakeCaller()
 			}
 		}
+	}
+}
+
+// wakeCaller wakes the caller if it sleeps.
+func (p *pool) wakeCaller() {
+	if p.waiting.CompareAndSwap(true, false) {
+		p.done <- struct{}{}
 	}
 }
 
@@ -113,11 +120,13 @@ func (p *pool) await() {
 			return
 		}
 	}
-	p.waiting.Store(true)
-	if p.pending.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
-		return
+	for p.pending.Load() != 0 {
+		p.waiting.Store(true)
+		if p.pending.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
+			return
+		}
+		<-p.done // perhaps from a worker that was held up since the job before: look again
 	}
-	<-p.done
 }
 
 // serve is the life of a worker.
