@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"odepipe/pkg/cli"
@@ -73,6 +74,9 @@ func initProgram() cli.Program {
 			checkpoint, err := pipeline.Init(spec, s, seed, weights, c.Backend)
 			if errors.Is(err, optim.ErrSetting) {
 				return cli.Usage("%v", err)
+			}
+			if errors.Is(err, model.ErrModel) {
+				return fmt.Errorf("%s: %w", modelName, err)
 			}
 			if err != nil {
 				return err

@@ -38,5 +38,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Numerical says that the numbers failed, not the backend; commands exit with a status of their own then.
+func (e *Error) Numerical() bool {
+	return e.Err == ErrNonFinite || e.Err == ErrStepUnderflow || e.Err == ErrTooManySteps
+}
+
 // Unwrap gives errors.Is the sentinel.
 func (e *Error) Unwrap() error { return e.Err }

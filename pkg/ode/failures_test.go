@@ -52,6 +52,9 @@ func TestFailures(t *testing.T) {
 			if c.err != nil && !errors.Is(err, c.err) {
 				t.Errorf("got %v, want %v", err, c.err)
 			}
+			if !where.Numerical() {
+				t.Errorf("%v is no numerical failure", err)
+			}
 			if c.sample != -2 && where.Sample != c.sample {
 				t.Errorf("got sample %d, want %d", where.Sample, c.sample)
 			}
@@ -151,6 +154,12 @@ func TestErrorMessage(t *testing.T) {
 		if e.Error() != want {
 			t.Errorf("got %q, want %q", e.Error(), want)
 		}
+	}
+}
+
+func TestABackendsErrorIsNoNumericalFailure(t *testing.T) {
+	if e := (&ode.Error{Err: errors.New("device lost")}); e.Numerical() {
+		t.Error("it is")
 	}
 }
 
