@@ -91,7 +91,7 @@ func (f *augmented) Eval(dst ode.State, t float64, y ode.State, quadrature bool)
 			f.dt1 += d
 		}
 	}
-	f.be.Combine(f.negative, minusOne, y[partA])
+	f.be.Combine(f.negative, minusOne, y[partA:partA+1]...)
 	want := nn.Cotangents{Dx: dst[partA]}
 	if quadrature {
 		f.scalar[0] = 0

@@ -57,6 +57,7 @@ type affineMap struct {
 	timeImage    tensor.T // dy/dt, the same for every sample [OH, OW, Out]
 	gsum         tensor.T // sum over samples of dy [OH, OW, Out]
 	imageTime    float64
+	dt           [1]float64 // scratch
 }
 
 func (m *affineMap) Forward(y tensor.T, t float64, x tensor.T) {
@@ -96,8 +97,8 @@ func (m *affineMap) VJP(want Cotangents, dy tensor.T, t float64, x tensor.T) {
 		}
 	}
 	if want.Dt != nil && g.Time {
-		sum := [1]float64{*want.Dt}
-		m.be.Dot(sum[:], m.gsum, m.timeImage) // dL/dt += sum_n <dy, dy/dt>
-		*want.Dt = sum[0]
+		m.dt[0] = *want.Dt
+		m.be.Dot(m.dt[:], m.gsum, m.timeImage) // dL/dt += sum_n <dy, dy/dt>
+		*want.Dt = m.dt[0]
 	}
 }
