@@ -7,125 +7,218 @@
 # MODEL is a preset (mnist, svhn, cifar10) or a TOML file; DATASET a name that 'datagen list' shows, or a .npy or .csv file.
 # RUNDIR gets checkpoint.arrow, log.jsonl, model.toml and command, the line that repeats the run. A RUNDIR with a
 # checkpoint is resumed, settings left out are those of its command; settings that contradict it are an error.
-# Everything else, such as --lr=0.01 or --group='fc.*=adam', goes to 'kfacstep init'. Exit status as of the stages.
+# Everything else, such as --lr=0.01 or --group='fc.*=adam', goes to 'kfacstep init'. Ctrl-C and SIGTERM save first.
+# Exit status: that of the stage that failed first; 2 wrong usage; 128 + n after signal n.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PATH=$root/bin:$PATH
 
 usage() { sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
 fail() { echo "train.sh: $1" >&2; exit "${2-1}"; }
+[ -x "$root/bin/kfacstep" ] || fail "the programs are not built yet: run scripts/build.sh"
 
-# parse WORD...: fills the associative array 'set' with one entry per setting.
+# parse WORD...: fills the associative array 'set', an entry per setting; a repeated --group is joined by line breaks.
+switches=" $(kfacstep init --help | sed -n 's/^ *\(--[a-z-]*\) BOOL.*/\1/p' | tr '\n' ' ')"
 declare -A set
 parse() {
   local words=() name value
   while [ $# -gt 0 ]; do
     name=${1%%=*}
     case $1 in
-      --help) usage; exit 0 ;;
+      --help | -h) usage; exit 0 ;;
       --*=*) value=${1#*=}; shift ;;
-      --*) [ $# -ge 2 ] || fail "$1 needs a value" 2; value=$2; shift 2 ;;
+      --*)
+        if [[ $switches = *" $1 "* ]]; then set -- "$1" true "${@:2}"; fi
+        [ $# -ge 2 ] || fail "$1 needs a value" 2
+        value=$2; shift 2 ;;
+      -?*) fail "unknown flag $1; try 'scripts/train.sh --help'" 2 ;;
       *) words+=("$1"); shift; continue ;;
     esac
     name=${name#--}
-    if [ "$name" = group ] && [ -n "${set[group]-}" ]; then value=${set[group]}$'\n'$value; fi
+    case $name in
+      group) value=${set[group]+${set[group]}$'\n'}$value ;;
+      data | y | length | weights) value=$(realpath -m -- "$value") ;;
+      steps | epochs | every) [[ $value =~ ^[0-9]+$ ]] || fail "--$name $value: it must be a whole number" 2 ;;
+    esac
     set[$name]=$value
   done
   [ ${#words[@]} -eq 3 ] || fail "expected MODEL DATASET RUNDIR; try 'scripts/train.sh --help'" 2
-  set[MODEL]=${words[0]} set[DATASET]=${words[1]} run=${words[2]}
+  [ -z "${set[steps]-}" ] || [ -z "${set[epochs]-}" ] || fail "--steps and --epochs exclude each other" 2
+  set[MODEL]=$(path "${words[0]}") set[DATASET]=$(path "${words[1]}") run=$(realpath -m -- "${words[2]}")
 }
-parse "$@"
-[ -z "${set[steps]-}" ] || [ -z "${set[epochs]-}" ] || fail "--steps and --epochs exclude each other" 2
-mkdir -p "$run"
+path() { case $1 in *[./]*) realpath -m -- "$1" ;; *) echo "$1" ;; esac; } # names have neither slash nor dot
 
-# A run that exists lends its settings, and insists on those that decide its numbers.
-if [ -e "$run/checkpoint.arrow" ]; then
-  [ -r "$run/command" ] || fail "$run has a checkpoint but no command to compare with"
-  declare -A now
+# inherit: a run lends the settings that are left out, and insists on those that decide its numbers.
+inherit() {
+  local here=$run name line
+  local -A now
   for name in "${!set[@]}"; do now[$name]=${set[$name]}; done
-  set=() here=$run
-  eval "parse $(sed 's/^[^ ]* //' "$here/command")"
+  read -r line <"$here/command" || fail "$here has a checkpoint but no command to compare with"
+  set=()
+  eval "parse ${line#* }"
   run=$here
+  if [ -f "${now[MODEL]}" ]; then
+    cmp -s "${now[MODEL]}" "$run/model.toml" ||
+      fail "$run was made with another MODEL, its model.toml, not ${now[MODEL]}; take another RUNDIR"
+    now[MODEL]=${set[MODEL]}
+  fi
   for name in "${!now[@]}"; do
     case $name in
       steps | epochs) unset 'set[steps]' 'set[epochs]' ;;
-      threads | device | every | progress | data | limit) ;;
+      threads | device | every | progress | data) ;;
       *) [ "${set[$name]-}" = "${now[$name]}" ] ||
-        fail "$run was made with $name '${set[$name]-(default)}', not '${now[$name]}'; take another RUNDIR" ;;
+        fail "$run was made with $name ${set[$name]-left at its default}, not ${now[$name]}; take another RUNDIR" ;;
     esac
     set[$name]=${now[$name]}
   done
-fi
+}
+
+# remember: writes the line that repeats the run, for inherit and for people.
+remember() {
+  local name value
+  {
+    printf '%q ' "$root/scripts/train.sh" "${set[MODEL]}" "${set[DATASET]}" "$run"
+    for name in $(printf '%s\n' "${!set[@]}" | sort); do
+      case $name in MODEL | DATASET) continue ;; esac
+      while IFS= read -r value; do printf -- '--%s=%q ' "$name" "$value"; done <<<"${set[$name]}"
+    done
+  } | sed 's/ $//' >"$run/.command"
+  echo >>"$run/.command"
+  mv "$run/.command" "$run/command"
+}
+
+parse "$@"
+ring=$(mktemp -d)
+created=
+trap 'rm -rf "$ring"; [ -z "$created" ] || rmdir "$run" 2>/dev/null || true' EXIT
+[ -d "$run" ] || created=yes
+mkdir -p "$run"
+# The lock lasts until the last stage is gone.
+exec {lock}<"$run"
+! command -v flock >/dev/null || flock -n "$lock" || fail "$run is in use by another train.sh"
+[ ! -e "$run/checkpoint.arrow" ] || inherit
 
 # What the stages get.
 datagen=() common=() init=() kfacstep=()
 preset=$(kfacstep presets | awk -v m="${set[MODEL]}" '$1 == m {print $2, $3}')
-batch=${set[batch]-${preset%% *}} epochs=${set[epochs]-${preset##* }}
-datagen+=(--batch="${batch:-128}")
+: "${preset:=128 1}"
+datagen+=(--batch="${set[batch]-${preset% *}}")
 case ${set[DATASET]} in
-  *[./]*) datagen+=(--x="${set[DATASET]}") ;;
+  /*) datagen+=(--x="${set[DATASET]}") ;;
   *) datagen+=("${set[DATASET]}") ;;
 esac
+[ ! -t 2 ] || kfacstep+=(--progress=always)
 for name in "${!set[@]}"; do
   value=${set[$name]}
   case $name in
     MODEL | DATASET | steps | epochs | batch) ;;
-    data | y) datagen+=("--$name=$value") ;;
-    seed) datagen+=("--seed=$value"); init+=("--seed=$value") ;;
+    data | y | length) datagen+=("--$name=$value") ;;
+    seed) datagen+=("--seed=$value"); [ -n "${set[weights]-}" ] || init+=("--seed=$value") ;;
     threads | device) common+=("--$name=$value") ;;
     every | progress) kfacstep+=("--$name=$value") ;;
-    group) while read -r g; do init+=("--group=$g"); done <<<"$value" ;;
+    group) while IFS= read -r g; do init+=("--group=$g"); done <<<"$value" ;;
     *) init+=("--$name=$value") ;;
   esac
 done
 
-# The checkpoint appears whole or not at all; what describes it first.
+# A run begins once its settings are accepted and a first mini-batch passes; its checkpoint appears last and whole.
 if [ ! -e "$run/checkpoint.arrow" ]; then
-  kfacstep init --model="${set[MODEL]}" "${init[@]}" >"$run/.checkpoint.new" || { code=$?; rm -f "$run/.checkpoint.new"; exit $code; }
-  kfacstep show --checkpoint="$run/.checkpoint.new" --model >"$run/model.toml"
-  printf '%q ' scripts/train.sh "$@" | sed 's/ $/\n/' >"$run/command"
+  kfacstep init --model="${set[MODEL]}" "${init[@]}" >"$ring/checkpoint"
+  datagen "${datagen[@]}" --count=1 >"$ring/batch"
+  odeforward --params="$ring/checkpoint" "${common[@]}" <"$ring/batch" >"$ring/state"
+  created=
+  kfacstep show --checkpoint="$ring/checkpoint" --model >"$run/model.toml"
   : >"$run/log.jsonl"
-  mv "$run/.checkpoint.new" "$run/checkpoint.arrow"
+  remember
+  cp "$ring/checkpoint" "$run/.checkpoint"
+  mv "$run/.checkpoint" "$run/checkpoint.arrow"
+  rm "$ring"/*
 fi
+remember
 done=$(kfacstep show --checkpoint="$run/checkpoint.arrow" | sed 's/.*"step":\([0-9]*\).*/\1/')
 datagen+=(--start-step="$done")
 if [ -n "${set[steps]-}" ]; then
   [ "$done" -lt "${set[steps]}" ] || exit 0
   datagen+=(--count=$((set[steps] - done)))
 else
-  datagen+=(--epochs="${epochs:-1}")
+  datagen+=(--epochs="${set[epochs]-${preset#* }}")
 fi
+# The log may be ahead of the checkpoint that a killed run left.
+awk -v done="$done" 'match($0, /"step":[0-9]+/) && substr($0, RSTART + 7, RLENGTH - 7) + 0 < done + 0' \
+  "$run/log.jsonl" >"$run/.log"
+mv "$run/.log" "$run/log.jsonl"
 
-# The ring.
-ring=$(mktemp -d "$run/.ring.XXXXXX")
-declare -A stage
-stop() { for pid in "${!stage[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done; }
-trap 'rm -rf "$ring"' EXIT
-for pipe in batch state gradient params forward backward; do mkfifo "$ring/$pipe"; done
+# launch NAME IN OUT COMMAND...: starts a stage in a process group of its own, out of reach of the terminal's Ctrl-C;
+# reports on 'ended' how it ended.
+declare -A group
+launch() {
+  local name=$1 in=$2 out=$3
+  shift 3
+  {
+    trap : TERM
+    code=0
+    "$@" <"$in" >"$out" 2>&"$messages" || code=$?
+    echo "$name $code" >&"$report"
+  } 2>/dev/null &
+  group[$name]=$!
+}
+stop() { kill -TERM -- "${@/#/-}" 2>/dev/null || true; }
 
-datagen "${datagen[@]}" >"$ring/batch" & stage[$!]=datagen
-odeforward --params="$ring/forward" "${common[@]}" <"$ring/batch" >"$ring/state" & stage[$!]=odeforward
-odebackward --params="$ring/backward" "${common[@]}" <"$ring/state" >"$ring/gradient" & stage[$!]=odebackward
-kfacstep --checkpoint="$run/checkpoint.arrow" --log="$run/log.jsonl" "${kfacstep[@]}" "${common[@]}" \
-  <"$ring/gradient" >"$ring/params" & last=$! stage[$!]=kfacstep
-tee "$ring/forward" <"$ring/params" >"$ring/backward" & stage[$!]=tee
+# relay: passes warnings and progress on at once; a complaint waits until it is known whose was the cause.
+relay() {
+  while IFS= read -r line || [ -n "$line" ]; do
+    case $line in
+      *": warning: "* | "kfacstep: "[0-9]*" steps, "*) printf '%s\n' "$line" >&2 ;;
+      *) printf '%s\n' "$line" >>"$ring/complaints" ;;
+    esac
+  done
+}
 
-# SIGTERM and Ctrl-C let kfacstep save first.
+# The ring. SIGTERM and Ctrl-C let kfacstep save first.
+set -m
+mkfifo "$ring"/{batch,state,gradient,params,forward,backward,ended,messages}
+: >"$ring/complaints"
 signal=0
-interrupt() { signal=$1; kill -TERM "$last" 2>/dev/null || true; }
-trap 'interrupt 15' TERM
+interrupt() { signal=$1; stop "${group[kfacstep]-}"; }
+trap 'interrupt 1' HUP
 trap 'interrupt 2' INT
+trap 'interrupt 15' TERM
+exec {report}<>"$ring/ended" {messages}<>"$ring/messages" {ended}<"$ring/ended"
+relay <"$ring/messages" {messages}>&- &
+launch datagen /dev/null "$ring/batch" datagen "${datagen[@]}"
+launch odeforward "$ring/batch" "$ring/state" odeforward --params="$ring/forward" "${common[@]}"
+launch odebackward "$ring/state" "$ring/gradient" odebackward --params="$ring/backward" "${common[@]}"
+launch kfacstep "$ring/gradient" "$ring/params" \
+  kfacstep --checkpoint="$run/checkpoint.arrow" --log="$run/log.jsonl" "${kfacstep[@]}" "${common[@]}"
+launch tee "$ring/params" "$ring/backward" tee "$ring/forward"
+exec {report}>&- {messages}>&-
+[ $signal -eq 0 ] || stop "${group[kfacstep]}"
 
-status=0
-while [ ${#stage[@]} -gt 0 ]; do
-  code=0 pid=
-  wait -n -p pid "${!stage[@]}" || code=$?
-  [ -n "$pid" ] || continue # a signal came first
-  unset "stage[$pid]"
-  [ $code -eq 0 ] && continue
-  # The first stage to fail is the cause, unless it only lost its reader; a numerical failure always tells.
-  if [ $status -eq 0 ] || [ $status -eq 141 ] || [ $code -eq 3 ]; then status=$code; fi
-  stop
+# The reports end when every stage, and the relay with the last message, is gone.
+declare -A ends
+first=0
+while read -r name code <&"$ended"; do
+  ends[$name]=$code
+  [ "$code" -eq 0 ] && continue
+  [ $first -ne 0 ] || first=$code
+  stop "${group[@]}"
 done
-[ $signal -eq 0 ] || status=$((128 + signal))
-exit $status
+case $signal-${ends[kfacstep]-} in
+  0-*) ;;
+  *-0 | *-143) exit $((128 + signal)) ;; # saved
+esac
+
+# The cause is a stage that a signal killed, else the first to complain: it did so before its streams broke.
+cause=$(sed -n '1s/:.*//p' "$ring/complaints")
+for name in "${!ends[@]}"; do
+  case ${ends[$name]} in
+    129 | 141 | 143) ;; # told to stop, or its reader went away
+    12[89] | 1[3-9]? | 2??) fail "$name was killed by SIG$(kill -l "${ends[$name]}")" "${ends[$name]}" ;;
+  esac
+done
+if [ -n "$cause" ] && [ "${ends[$cause]-0}" -ne 0 ]; then
+  sed -n "/^$cause: /p" "$ring/complaints" >&2
+  exit "${ends[$cause]}"
+fi
+cat "$ring/complaints" >&2
+exit $first

@@ -17,7 +17,7 @@ func (numerical) Numerical() bool { return true }
 
 // Errors of New, Step and Restore, beside ErrSetting.
 var (
-	ErrNonFinite error = numerical("optim: gradient is not finite")
+	ErrNonFinite error = numerical("optim: not finite")
 	ErrMismatch        = errors.New("optim: tensors do not fit the optimizer")
 )
 

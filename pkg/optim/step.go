@@ -27,7 +27,8 @@ func (o *Optimizer) LR(step int64) float64 { return o.settings.Main.LR * o.setti
 //
 // It returns ErrMismatch if a gradient is missing or of another shape, ErrNonFinite, naming the parameter, if a
 // gradient's square is not finite in the element type, and an error of kfac.Refresh or ErrMismatch if a layer has no
-// basis yet and gets none. Parameters and State are then as before, but for layers refreshed before the error.
+// basis yet and gets none. Parameters and State are then as before, but for layers refreshed before the error. It returns
+// ErrNonFinite, too, if the change of the parameters is not finite; they have changed then, and are of no use.
 func (o *Optimizer) Step(step int64, grads map[string]tensor.T, factors map[string]kfac.Factors, batch int) (Report, error) {
 	report := Report{LR: o.LR(step)}
 	var err error
@@ -43,7 +44,9 @@ func (o *Optimizer) Step(step int64, grads map[string]tensor.T, factors map[stri
 	for _, u := range o.units {
 		square += o.change(u, step, grads, float64(batch))
 	}
-	report.UpdateNorm = math.Sqrt(square)
+	if report.UpdateNorm = math.Sqrt(square); math.IsNaN(square) || math.IsInf(square, 0) {
+		return Report{}, fmt.Errorf("the change of the parameters: %w", ErrNonFinite)
+	}
 	return report, o.be.Err()
 }
 
@@ -67,7 +70,7 @@ func (o *Optimizer) gradNorm(grads map[string]tensor.T, batch float64) (float64,
 		sum := [1]float64{}
 		o.be.Dot(sum[:], g, g)
 		if !(sum[0]*batch <= largest) {
-			return 0, fmt.Errorf("%s: %w", name, ErrNonFinite)
+			return 0, fmt.Errorf("the gradient of %s: %w", name, ErrNonFinite)
 		}
 		total += sum[0]
 	}

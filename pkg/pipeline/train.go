@@ -103,6 +103,7 @@ type ring struct {
 	writer  *wire.TensorWriter
 	options TrainOptions
 	watch   stopwatch
+	saving  float64 // seconds of a save after the last record
 }
 
 // arrival is one step's gradients, or the end of them. The reader waits for done before it reuses their memory.
@@ -172,7 +173,8 @@ func (r *ring) run(ctx context.Context, arrivals <-chan arrival) error {
 	}
 }
 
-// apply takes one step, passes the new parameters on and saves when it is time.
+// apply takes one step, passes the new parameters on, logs it and saves when it is time. The log comes first, so that
+// it has every step that the checkpoint has seen.
 func (r *ring) apply(set *wire.Set) error {
 	wait := r.watch.lap()
 	refresh := r.opt.Wants(r.step)
@@ -186,24 +188,23 @@ func (r *ring) apply(set *wire.Set) error {
 			return err
 		}
 	}
-	if r.step-r.saved >= r.options.Every {
-		if err := r.save(); err != nil {
-			return err
+	if r.options.Done != nil {
+		record := StepRecord{Step: set.Step, LR: report.LR, Seconds: r.saving + wait + compute + r.watch.lap(), Wait: wait, Compute: compute,
+			GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Warnings: report.Warnings}
+		record.Loss, _ = set.Scalar("loss")
+		for name, field := range map[string]*int64{"epoch": &record.Epoch, "nfe_forward": &record.NFEForward, "nfe_backward": &record.NFEBackward} {
+			v, _ := set.Scalar(name)
+			*field = int64(v)
 		}
+		r.options.Done(record)
 	}
-	rest := r.watch.lap()
-	if r.options.Done == nil {
+	r.saving = 0
+	if r.step-r.saved < r.options.Every {
 		return nil
 	}
-	record := StepRecord{Step: set.Step, LR: report.LR, Seconds: wait + compute + rest, Wait: wait, Compute: compute,
-		GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Warnings: report.Warnings}
-	record.Loss, _ = set.Scalar("loss")
-	for name, field := range map[string]*int64{"epoch": &record.Epoch, "nfe_forward": &record.NFEForward, "nfe_backward": &record.NFEBackward} {
-		v, _ := set.Scalar(name)
-		*field = int64(v)
-	}
-	r.options.Done(record)
-	return nil
+	err = r.save()
+	r.saving = r.watch.lap()
+	return err
 }
 
 // save replaces the checkpoint file unless it is at this step already.
