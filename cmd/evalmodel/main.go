@@ -32,7 +32,13 @@ func program() cli.Program {
 				if csv, err = newPredictions(path); err != nil {
 					return err
 				}
-				o.Each = csv.add
+			}
+			progress := c.Progress(-1, "samples")
+			o.Each = func(p pipeline.Prediction) {
+				if csv != nil {
+					csv.add(p)
+				}
+				progress.Advance(1, "")
 			}
 			figures, err := pipeline.Evaluate(in, o)
 			if err != nil {

@@ -32,13 +32,12 @@ func newPredictions(path string) (*predictions, error) {
 	return p, nil
 }
 
-func (p *predictions) add(s pipeline.Prediction) error {
+func (p *predictions) add(s pipeline.Prediction) {
 	if s.HasClass {
 		fmt.Fprintf(&p.rows, "%d,%g,%d,%d\n", s.Index, s.Loss, s.True, s.Class)
 	} else {
 		fmt.Fprintf(&p.rows, "%d,%g,,\n", s.Index, s.Loss)
 	}
-	return nil
 }
 
 // save makes the file, under another name at first.

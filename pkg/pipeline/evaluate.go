@@ -41,7 +41,7 @@ type Prediction struct {
 type EvaluateOptions struct {
 	ByClass bool
 	Limits  wire.Limits
-	Each    func(Prediction) error // called for every sample; may be nil
+	Each    func(Prediction) // called for every sample; may be nil
 }
 
 // Evaluate reads odeforward's stream to its end.
@@ -115,9 +115,7 @@ func (t *tally) add(batch *wire.Samples) error {
 			t.nfe += float64(nfe.I32[n])
 		}
 		if t.options.Each != nil {
-			if err := t.options.Each(p); err != nil {
-				return err
-			}
+			t.options.Each(p)
 		}
 	}
 	return nil

@@ -98,6 +98,9 @@ func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.Para
 	watch := stopwatch{time.Now()}
 	for k := 0; ; k++ {
 		if err := source.next(&batch); err == io.EOF {
+			if err := writer.Start(f.columns(source.columns)); err != nil { // where no mini-batch did
+				return err
+			}
 			return writer.Close()
 		} else if err != nil {
 			return err
@@ -123,6 +126,26 @@ func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.Para
 			done(record)
 		}
 	}
+}
+
+// columns are those of the output, without data.
+func (f *forward) columns(own []wire.Column) []wire.Column {
+	all := slices.Clone(own)
+	add := func(name string, shape tensor.Shape) {
+		all = append(all, wire.Column{Name: name, Type: wire.Values, Shape: shape.Dims(), DType: f.be.DType()})
+	}
+	for _, s := range f.net.Segments {
+		if s.ODE == nil {
+			continue
+		}
+		if f.keepInitial {
+			add(s.ODE.Name+".x0", s.Chain.In)
+		}
+		add(s.ODE.Name+".x1", s.Chain.Out)
+	}
+	add("pred", f.net.Output)
+	add("loss", tensor.Shape{})
+	return append(all, wire.Column{Name: "nfe", Type: wire.Int32})
 }
 
 // stepOf is the mini-batch's number: its column step, or its position in a stream that has none.
