@@ -40,6 +40,6 @@ var crossEntropy = Loss{Name: "cross_entropy", Doc: "softmax cross entropy of lo
 		if grad != nil {
 			grad[y]--
 		}
-		return math.Log(sum) + top - pred[y]
+		return math.Log(sum) + (top - pred[y])
 	},
 }
