@@ -40,7 +40,7 @@ func initProgram() cli.Program {
 		Define: func(f *cli.Flags) {
 			f.StringVar(&modelName, "model", "", "a model `FILE` (TOML, - for standard input), or the name of a preset, whose settings become defaults")
 			f.Uint64Var(&seed, "seed", 0, "`SEED` of the initial values: Kaiming-uniform, as PyTorch's default")
-			f.StringVar(&weights, "weights", "", "take the initial values from a safetensors `FILE` instead")
+			f.StringVar(&weights, "weights", "", "take the initial values from a safetensors `FILE` (- for standard input) instead")
 			for i, entry := range optim.Table {
 				settings[i] = &setting{entry: entry}
 				flag := f.VarPF(settings[i], entry.Name, "", entry.Help)
@@ -55,6 +55,9 @@ func initProgram() cli.Program {
 			}
 			if weights != "" && c.Flags.Changed("seed") {
 				return cli.Usage("--seed has no effect with --weights")
+			}
+			if modelName == "-" && weights == "-" {
+				return cli.Usage("--model and --weights cannot both be standard input")
 			}
 			spec, err := model.Load(modelName)
 			if errors.Is(err, model.ErrPreset) {
@@ -83,7 +86,7 @@ func initProgram() cli.Program {
 			}
 			return checkpoint.Encode(out)
 		},
-		Input:  "none, unless the model is -",
+		Input:  "none, unless a file is called -",
 		Output: "a checkpoint: an Arrow file",
 		Examples: `kfacstep init --model=mnist --optimizer=snopt --seed=1 > ck.arrow
 kfacstep init --model=./model.toml --optimizer=snopt --lr=0.01 --group='head.*=adam,lr=0.001' > ck.arrow`,

@@ -46,8 +46,11 @@ func Export(c *wire.Checkpoint, w io.Writer) error {
 }
 
 // importWeights reads the values of the network's parameters from a safetensors file, float32 or float64, converted to
-// the model's type. Tensors that are missing, left over or of another shape are errors.
+// the model's type; "-" is standard input. Tensors that are missing, left over or of another shape are errors.
 func importWeights(path string, n *model.Network) ([]tensor.Buffer, error) {
+	if path == "-" {
+		path = os.Stdin.Name()
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -176,9 +176,6 @@ func (t *trainer) advance(set *wire.Set) (optim.Report, error) {
 	if err != nil {
 		return report, fmt.Errorf("step %d: %w", t.step, err)
 	}
-	if math.IsNaN(report.UpdateNorm) || math.IsInf(report.UpdateNorm, 0) {
-		return report, fmt.Errorf("step %d: the change of the parameters: %w", t.step, ErrNonFinite)
-	}
 	t.step++
 	return report, nil
 }
