@@ -42,13 +42,19 @@ func (p *predictions) add(s pipeline.Prediction) {
 
 // save makes the file, under another name at first.
 func (p *predictions) save() error {
-	partial := p.path + ".partial"
-	err := os.WriteFile(partial, p.rows.Bytes(), 0o666)
+	file, err := os.Create(p.path + ".partial")
+	if err != nil {
+		return fmt.Errorf("--predictions: %w", err)
+	}
+	_, err = file.Write(p.rows.Bytes())
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
 	if err == nil {
-		err = os.Rename(partial, p.path)
+		err = os.Rename(file.Name(), p.path)
 	}
 	if err != nil {
-		os.Remove(partial)
+		os.Remove(file.Name())
 		return fmt.Errorf("--predictions: %w", err)
 	}
 	return nil
