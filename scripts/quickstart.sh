@@ -13,7 +13,7 @@ mkdir -p "$runs"
 train() { # OPTIMIZER SETTING...
   local run=$runs/$1
   scripts/train.sh scripts/models/spirals.toml spirals "$run" --epochs=10 --optimizer="$@"
-  datagen spirals --split=test | odeforward --params="$run/checkpoint.arrow" | evalmodel >"$run/test.json"
+  datagen spirals --split=test --batch=500 | odeforward --params="$run/checkpoint.arrow" | evalmodel >"$run/test.json"
   printf '%-6s test accuracy %s\n' "$1" "$(sed 's/.*"accuracy": *\([0-9.e-]*\).*/\1/' "$run/test.json")"
 }
 # Each with the best of a sweep over seeds 1 and 2: SNOpt's rate 0.03 to 0.12 and eps 0.01 and 0.05, Adam's rate 0.003 to 0.012.
