@@ -11,9 +11,6 @@ import (
 
 func main() { cli.Main(program()) }
 
-// leastFactorStep keeps a mistyped grid from running for years.
-const leastFactorStep = 1e-6
-
 func program() cli.Program {
 	var params, mode string
 	var o pipeline.BackwardOptions
@@ -35,8 +32,8 @@ func program() cli.Program {
 			if params == "-" {
 				return cli.Usage("--params -: standard input carries the states; name a file or a FIFO")
 			}
-			if !(o.FactorStep >= leastFactorStep) {
-				return cli.Usage("--factor-step %g: it must be %g or more", o.FactorStep, leastFactorStep)
+			if !(o.FactorStep > 0) {
+				return cli.Usage("--factor-step %g: it must be above 0", o.FactorStep)
 			}
 			if mode == string(pipeline.None) && c.Flags.Changed("factor-step") {
 				return cli.Usage("--factor-step has no effect with --second-order=none")
