@@ -3,16 +3,20 @@ package cpu
 import (
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"odepipe/pkg/backend"
 )
 
 const (
 	lineFloats = 16      // floats in a cache line
-	chunkSize  = 1 << 20 // floats in an ordinary chunk: 4 MiB
+	reserved   = 1 << 32 // floats of address space in a chunk: 16 GiB
+	limited    = 1 << 20 // where that is too much to ask (ulimit -v)
 )
 
-// arena hands out 64-byte aligned memory with stack discipline. Chunks are kept for ever, so that a program which
-// repeats itself allocates in its first round only.
+// arena hands out 64-byte aligned memory with stack discipline. A chunk is address space that the system fills with
+// memory page by page as it is first touched, and that is kept for ever: a program that repeats itself allocates in its
+// first round only, and what it holds is the most that it ever used at a time.
 type arena struct {
 	chunks [][]float32
 	top    backend.Mark
@@ -28,17 +32,27 @@ func (a *arena) take(n int) []float32 {
 			return chunk[lo : lo+n : lo+room]
 		}
 	}
-	a.chunks = append(a.chunks, aligned(max(room, chunkSize)))
+	a.chunks = append(a.chunks, reserve(room))
 	a.top.Offset = room
 	return a.chunks[a.top.Chunk][:n:room]
 }
 
-// aligned makes n zeros that start on a cache line.
-func aligned(n int) []float32 {
-	s := make([]float32, n+lineFloats)
-	skip := 0
-	for uintptr(unsafe.Pointer(&s[skip]))%(4*lineFloats) != 0 {
-		skip++
+// close gives all memory back.
+func (a *arena) close() {
+	for _, chunk := range a.chunks {
+		unix.MunmapPtr(unsafe.Pointer(&chunk[0]), uintptr(4*len(chunk)))
 	}
-	return s[skip : skip+n : skip+n]
+	*a = arena{}
+}
+
+// reserve makes a chunk of at least n floats. It panics if the system refuses even those.
+func reserve(n int) []float32 {
+	for _, size := range []int{reserved, limited, n} {
+		size = max(size, n)
+		p, err := unix.MmapPtr(-1, 0, nil, uintptr(4*size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+		if err == nil {
+			return unsafe.Slice((*float32)(p), size)
+		}
+	}
+	panic("cpu: out of memory")
 }

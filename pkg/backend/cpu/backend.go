@@ -54,7 +54,7 @@ func (be *Backend) Err() error { return nil }
 // Close stops the workers and drops all memory.
 func (be *Backend) Close() {
 	be.pool.close()
-	be.arena = arena{}
+	be.arena.close()
 	be.plans = nil
 }
 
