@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # One training iteration by separate processes, plain Arrow files in between.
 #
-#   scripts/iterate.sh CHECKPOINT DATASET STEP [--batch B] [--seed S] [--data DIR] [--x F --y F] [--threads N] [--device D]
+#   scripts/iterate.sh CHECKPOINT DATASET STEP [--batch B] [--seed S] [--data DIR] [--y F] [--threads N] [--device D]
 #
-# CHECKPOINT must be at step STEP; it is advanced by one. With KEEP=1 the files of the iteration stay in
+# DATASET is a name that 'datagen list' shows, or a .npy or .csv file. CHECKPOINT must be at step STEP; it is advanced by one. With KEEP=1 the files of the iteration stay in
 # CHECKPOINT's folder as step-STEP.batch.arrow, .state.arrow, .gradient.arrow and .params.arrow.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -133,8 +133,9 @@ if [ ! -e "$run/checkpoint.arrow" ]; then
   cp "$ring/checkpoint" "$run/.checkpoint"
   mv "$run/.checkpoint" "$run/checkpoint.arrow"
   rm "$ring"/*
+else
+  remember
 fi
-remember
 done=$(kfacstep show --checkpoint="$run/checkpoint.arrow" | sed 's/.*"step":\([0-9]*\).*/\1/')
 datagen+=(--start-step="$done")
 if [ -n "${set[steps]-}" ]; then
@@ -143,7 +144,8 @@ if [ -n "${set[steps]-}" ]; then
 else
   datagen+=(--epochs="${set[epochs]-${preset#* }}")
 fi
-# The log may be ahead of the checkpoint that a killed run left.
+# A killed run may have left a half-written checkpoint, and a log that is ahead of the whole one.
+rm -f "$run"/.checkpoint.arrow.*
 awk -v done="$done" 'match($0, /"step":[0-9]+/) && substr($0, RSTART + 7, RLENGTH - 7) + 0 < done + 0' \
   "$run/log.jsonl" >"$run/.log"
 mv "$run/.log" "$run/log.jsonl"
@@ -174,12 +176,17 @@ relay() {
   done
 }
 
-# The ring. SIGTERM and Ctrl-C let kfacstep save first.
+# The ring. SIGTERM and Ctrl-C let kfacstep save first; it is told once, a second signal would kill it.
 set -m
 mkfifo "$ring"/{batch,state,gradient,params,forward,backward,ended,messages}
 : >"$ring/complaints"
 signal=0
-interrupt() { signal=$1; stop "${group[kfacstep]-}"; }
+interrupt() {
+  signal=$1
+  [ -n "${group[kfacstep]-}" ] || return 0
+  stop "${group[kfacstep]}"
+  unset 'group[kfacstep]'
+}
 trap 'interrupt 1' HUP
 trap 'interrupt 2' INT
 trap 'interrupt 15' TERM
@@ -192,17 +199,18 @@ launch kfacstep "$ring/gradient" "$ring/params" \
   kfacstep --checkpoint="$run/checkpoint.arrow" --log="$run/log.jsonl" "${kfacstep[@]}" "${common[@]}"
 launch tee "$ring/params" "$ring/backward" tee "$ring/forward"
 exec {report}>&- {messages}>&-
-[ $signal -eq 0 ] || stop "${group[kfacstep]}"
+[ $signal -eq 0 ] || interrupt $signal
 
 # The reports end when every stage, and the relay with the last message, is gone.
 declare -A ends
 first=0
 while read -r name code <&"$ended"; do
   ends[$name]=$code
-  [ "$code" -eq 0 ] && continue
-  [ $first -ne 0 ] || first=$code
+  [ "$code" -ne 0 ] && [ $first -eq 0 ] || continue
+  first=$code
   stop "${group[@]}"
 done
+rm -f "$run"/.checkpoint.arrow.*
 case $signal-${ends[kfacstep]-} in
   0-*) ;;
   *-0 | *-143) exit $((128 + signal)) ;; # saved
