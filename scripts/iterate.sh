@@ -3,8 +3,9 @@
 #
 #   scripts/iterate.sh CHECKPOINT DATASET STEP [--batch B] [--seed S] [--data DIR] [--y F] [--threads N] [--device D]
 #
-# DATASET is a name that 'datagen list' shows, or a .npy or .csv file. CHECKPOINT must be at step STEP; it is advanced by one. With KEEP=1 the files of the iteration stay in
-# CHECKPOINT's folder as step-STEP.batch.arrow, .state.arrow, .gradient.arrow and .params.arrow.
+# DATASET is a name that 'datagen list' shows, or a .npy or .csv file. CHECKPOINT must be at step STEP; it is advanced
+# by one. With KEEP=1 the files of the iteration stay in CHECKPOINT's folder as step-STEP.batch.arrow, .state.arrow,
+# .gradient.arrow and .params.arrow.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PATH=$root/bin:$PATH
