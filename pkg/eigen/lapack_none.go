@@ -1,8 +1,8 @@
-//go:build !((linux || darwin) && (amd64 || arm64))
+//go:build nolapack || !((linux || darwin) && (amd64 || arm64))
 
 package eigen
 
-// library is a LAPACK that was found; on this platform none is looked for.
+// library is a LAPACK that was found; in this build none is looked for.
 type library struct {
 	name   string
 	dsyevd uintptr
