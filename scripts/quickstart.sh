@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/build.sh
 PATH=$PWD/bin:$PATH
+go build -o bin/ ./scripts/plot & # needed last: it is built while the models train
+plot=$!
 
 runs=runs/quickstart
 rm -rf "$runs"
@@ -20,5 +22,6 @@ train() { # OPTIMIZER SETTING...
 train snopt --lr=0.05 --eps=0.01 --freq=50
 train adam --lr=0.008
 
-go run ./scripts/plot -o "$runs/curves.png" "$runs/snopt" "$runs/adam"
+wait $plot
+plot -o "$runs/curves.png" "$runs/snopt" "$runs/adam"
 echo "learning curves: $runs/curves.png"
