@@ -53,7 +53,7 @@ func program() cli.Program {
 		},
 		Input:  "sample table of kind state, from odeforward",
 		Output: `one JSON object: {"samples": ..., "loss": ..., "accuracy": ..., "nfe": ...}`,
-		Examples: `datagen mnist --split=test | odeforward --params=ck.arrow | evalmodel
+		Examples: `datagen mnist --split=test --batch=500 | odeforward --params=ck.arrow | evalmodel
 evalmodel --by=class --predictions=predictions.csv < state.arrow`,
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"odepipe/pkg/cli"
 	"odepipe/pkg/pipeline"
-	"odepipe/pkg/wire"
 )
 
 func main() { cli.Main(program()) }
@@ -20,18 +19,12 @@ func program() cli.Program {
 			"Kronecker factors of every layer on the way.",
 		Usage: "--params FILE|FIFO [flags]",
 		Define: func(f *cli.Flags) {
-			f.StringVar(&params, "params", "", "parameters: a checkpoint `FILE`, used for every mini-batch, or a FIFO or stream with one set for each")
+			cli.ParamsFlag(f, &params)
 			cli.Choice(f, &mode, "second-order", "auto", []string{"auto", string(pipeline.SNOpt), string(pipeline.None)},
 				"Kronecker factors: on the mini-batches for which the optimizer wants them, on all, or on none")
 			f.Float64Var(&o.FactorStep, "factor-step", 0.01, "largest spacing `DT` of the grid of the factors, units of t")
 		},
 		Run: func(c *cli.Context, _ []string) error {
-			if params == "" {
-				return cli.Usage("--params is missing")
-			}
-			if params == "-" {
-				return cli.Usage("--params -: standard input carries the states; name a file or a FIFO")
-			}
 			if !(o.FactorStep > 0) {
 				return cli.Usage("--factor-step %g: it must be above 0", o.FactorStep)
 			}
@@ -41,26 +34,18 @@ func program() cli.Program {
 			if mode != "auto" {
 				o.SecondOrder = pipeline.SecondOrder(mode)
 			}
-			in, err := c.Input()
+			stage, err := c.Stage(params, o.Limits)
 			if err != nil {
 				return err
 			}
-			out, err := c.Output()
-			if err != nil {
-				return err
-			}
-			source, err := wire.OpenParams(params, o.Limits)
-			if err != nil {
-				return err
-			}
-			defer source.Close()
+			defer stage.Params.Close()
 			progress := c.Progress(-1, "mini-batches")
 			o.Backend = c.Backend
 			o.Done = func(r pipeline.BatchRecord) {
 				c.Log(r)
 				progress.Advance(1, fmt.Sprintf("loss %.4f", r.Loss))
 			}
-			return pipeline.Backward(source, in, out, o)
+			return pipeline.Backward(stage.Params, stage.In, stage.Out, o)
 		},
 		Input:  "sample table of kind state, from odeforward with the same parameters",
 		Output: "tensor table of kind gradient: grad of every parameter, kron_a and kron_b of every layer where wanted, scalars",

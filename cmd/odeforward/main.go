@@ -6,7 +6,6 @@ import (
 
 	"odepipe/pkg/cli"
 	"odepipe/pkg/pipeline"
-	"odepipe/pkg/wire"
 )
 
 func main() { cli.Main(program()) }
@@ -19,40 +18,26 @@ func program() cli.Program {
 		Purpose: "Run a model on mini-batches: solve its ODE blocks from t0 to t1, write terminal states, outputs and losses.",
 		Usage:   "--params FILE|FIFO [flags]",
 		Define: func(f *cli.Flags) {
-			f.StringVar(&params, "params", "", "parameters: a checkpoint `FILE`, used for every mini-batch, or a FIFO or stream with one set for each")
+			cli.ParamsFlag(f, &params)
 			f.BoolVar(&o.KeepInitial, "keep-initial", false, "write the states at t0 too, as <block>.x0")
 		},
 		Run: func(c *cli.Context, _ []string) error {
-			if params == "" {
-				return cli.Usage("--params is missing")
-			}
-			if params == "-" {
-				return cli.Usage("--params -: standard input carries the mini-batches; name a file or a FIFO")
-			}
-			in, err := c.Input()
+			stage, err := c.Stage(params, o.Limits)
 			if err != nil {
 				return err
 			}
-			out, err := c.Output()
-			if err != nil {
-				return err
-			}
-			source, err := wire.OpenParams(params, o.Limits)
-			if err != nil {
-				return err
-			}
-			defer source.Close()
+			defer stage.Params.Close()
 			progress := c.Progress(-1, "mini-batches")
 			o.Backend = c.Backend
 			o.Done = func(r pipeline.BatchRecord) {
 				c.Log(r)
 				progress.Advance(1, fmt.Sprintf("loss %.4f", r.Loss))
 			}
-			return pipeline.Forward(source, in, out, o)
+			return pipeline.Forward(stage.Params, stage.In, stage.Out, o)
 		},
 		Input:  "sample table of kind batch, from datagen",
 		Output: "sample table of kind state: its input's columns, then <block>.x1, pred, loss, nfe",
 		Examples: `datagen mnist --count=1 | odeforward --params=ck.arrow > state.arrow
-datagen mnist --split=test | odeforward --params=ck.arrow | evalmodel`,
+datagen mnist --split=test --batch=500 | odeforward --params=ck.arrow | evalmodel`,
 	}
 }
