@@ -24,7 +24,7 @@ func (c *Context) Stage(params string, limits wire.Limits) (Stage, error) {
 	case "":
 		return Stage{}, Usage("--params is missing")
 	case "-":
-		return Stage{}, Usage("--params -: standard input carries the mini-batches; name a file or a FIFO")
+		return Stage{}, Usage("--params -: standard input carries the samples; name a file or a FIFO")
 	}
 	in, err := c.Input()
 	if err != nil {
