@@ -27,7 +27,6 @@ type Grid struct {
 	n     int // intervals
 	next  int // index of the next point, counted from t1
 	at    ode.State
-	dx    tensor.T // scratch for F
 }
 
 func (s *Grid) begin(p Problem, x1, a1 tensor.T) {
@@ -35,7 +34,6 @@ func (s *Grid) begin(p Problem, x1, a1 tensor.T) {
 	s.n = max(1, int(math.Ceil(math.Abs(p.T1-p.T0)/s.Step-1e-9)))
 	s.next = 0
 	s.at = ode.State{s.be.Batch(x1.N, x1.Shape), s.be.Batch(a1.N, a1.Shape)}
-	s.dx = s.be.Batch(x1.N, x1.Shape)
 }
 
 // time is grid point j, exact at both ends.
@@ -58,7 +56,7 @@ func (s *Grid) observe(step *ode.Dense) {
 		if s.next == 0 || s.next == s.n {
 			weight /= 2
 		}
-		s.field.Forward(s.dx, t, s.at[partX])
+		s.field.Inputs(t, s.at[partX])
 		s.field.VJP(nn.Cotangents{Tap: s.Into.Tap(weight, 1/math.Abs(s.t1-s.t0))}, s.at[partA])
 		s.Evaluations++
 	}

@@ -108,20 +108,27 @@ func (b *Bound) AllowVJP() {
 
 // Forward writes y = f(t, x) and keeps the inputs of all layers for VJP. x must stay unchanged until then.
 func (b *Bound) Forward(y tensor.T, t float64, x tensor.T) {
+	b.Inputs(t, x)
+	if last := len(b.maps) - 1; last >= 0 {
+		b.maps[last].Forward(y, t, b.z[last])
+	} else {
+		b.be.Combine(y, []float64{1}, x)
+	}
+}
+
+// Inputs does what Forward does but for the last layer: enough for VJP, where f itself is not asked for.
+func (b *Bound) Inputs(t float64, x tensor.T) {
 	b.t = t
 	if len(b.maps) == 0 {
-		b.be.Combine(y, []float64{1}, x)
 		return
 	}
 	b.z[0] = x
-	last := len(b.maps) - 1
-	for i, m := range b.maps[:last] {
+	for i, m := range b.maps[:len(b.maps)-1] {
 		m.Forward(b.z[i+1], t, b.z[i])
 	}
-	b.maps[last].Forward(y, t, b.z[last])
 }
 
-// VJP computes the cotangents of the last Forward from dy = dL/dy: vector-Jacobian products, layer by layer backwards.
+// VJP computes the cotangents of the last Forward or Inputs from dy = dL/dy: vector-Jacobian products, layer by layer backwards.
 // Parameters and Tap see every layer; with want.Dx zero the first layer's input cotangent is not computed.
 func (b *Bound) VJP(want Cotangents, dy tensor.T) {
 	if len(b.maps) == 0 {
