@@ -2,6 +2,7 @@ package optim
 
 import (
 	"fmt"
+	"slices"
 
 	"odepipe/pkg/backend"
 	"odepipe/pkg/kfac"
@@ -23,7 +24,13 @@ func (o *Optimizer) Wants(step int64) bool {
 			}
 		}
 	}
-	return preconditioned && step%o.settings.Freq == 0
+	return preconditioned && o.settings.Refreshes(step)
+}
+
+// Refreshes says whether an optimizer with these settings wants Kronecker factors at a step even though it has a basis.
+func (s Settings) Refreshes(step int64) bool {
+	s = s.complete()
+	return step%s.Freq == 0 && slices.ContainsFunc(s.rules(), func(r Rule) bool { return r.Optimizer == "snopt" })
 }
 
 // layerUnit is the unit of a layer of which at least one parameter is to be preconditioned.

@@ -10,6 +10,7 @@ import (
 	"odepipe/pkg/backend"
 	"odepipe/pkg/kfac"
 	"odepipe/pkg/model"
+	"odepipe/pkg/optim"
 	"odepipe/pkg/tensor"
 	"odepipe/pkg/wire"
 )
@@ -48,9 +49,13 @@ func Backward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o Backw
 	if err := checkStates(source, header, n); err != nil {
 		return inInput(err)
 	}
+	settings, err := optim.Parse(header.Extra[keyOptimizer])
+	if err != nil {
+		return fmt.Errorf("parameters: %w", err)
+	}
 	be := o.Backend(n.Spec.DType)
 	defer be.Close()
-	b := &backward{be: be, net: n, options: o, host: hostBuffers{dtype: n.Spec.DType}}
+	b := &backward{be: be, net: n, options: o, settings: settings, host: hostBuffers{dtype: n.Spec.DType}}
 	writer := wire.NewTensorWriter(out, wire.Header{Kind: wire.Gradient, Model: header.Model, ModelSHA256: header.ModelSHA256,
 		Dataset: source.header.Dataset, Split: source.header.Split}, n.Spec.DType)
 	if err := b.run(source, writer, params); err != nil {
@@ -82,11 +87,12 @@ func checkStates(source *input, params wire.Header, n *model.Network) error {
 }
 
 type backward struct {
-	be      backend.Backend
-	net     *model.Network
-	options BackwardOptions
-	host    hostBuffers
-	out     wire.Set
+	be       backend.Backend
+	net      *model.Network
+	options  BackwardOptions
+	settings optim.Settings // of a checkpoint
+	host     hostBuffers
+	out      wire.Set
 }
 
 func (b *backward) run(source *input, writer *wire.TensorWriter, params wire.ParamSource) error {
@@ -133,7 +139,7 @@ func (b *backward) batch(batch *wire.Samples, set *wire.Set) (float64, error) {
 		return 0, err
 	}
 	p := &pass{be: b.be, net: b.net, weights: w, factorStep: b.options.FactorStep}
-	if b.options.SecondOrder == SNOpt || b.options.SecondOrder == Auto && w.refresh {
+	if b.wantsFactors(w, set.Step) {
 		if err := factorsFit(b.net); err != nil {
 			return 0, err
 		}
@@ -148,6 +154,18 @@ func (b *backward) batch(batch *wire.Samples, set *wire.Set) (float64, error) {
 		return 0, err
 	}
 	return mean, b.collect(p, batch, mean)
+}
+
+// wantsFactors says whether the mini-batch in hand, computed with the parameters of a step, is to get Kronecker factors.
+// Parameters of its own step say so themselves; those of another, from a checkpoint, have their optimizer asked.
+func (b *backward) wantsFactors(w weights, paramStep int64) bool {
+	switch {
+	case b.options.SecondOrder != Auto:
+		return b.options.SecondOrder == SNOpt
+	case paramStep == b.out.Step:
+		return w.refresh
+	}
+	return b.settings.Refreshes(b.out.Step)
 }
 
 // factorsFit names a layer whose Kronecker factors are too large to make.

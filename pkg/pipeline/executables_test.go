@@ -319,3 +319,34 @@ field = [ { type = "linear", name = "a", in = %d, out = %d, bias = false } ]
 		})
 	}
 }
+
+// TestFactorsComeWhenTheOptimizerWantsThem looks at a pipeline of several mini-batches on one checkpoint file.
+func TestFactorsComeWhenTheOptimizerWantsThem(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		flags string
+		want  []bool // by mini-batch
+	}{
+		{"", []bool{true, false, true, false, true}},
+		{"--second-order=snopt", []bool{true, true, true, true, true}},
+		{"--second-order=none", []bool{false, false, false, false, false}},
+	} {
+		run(t, dir, `kfacstep init --model `+filepath.Join(programs, "scripts/models/spirals.toml")+` --freq 2 > ck.arrow
+			datagen spirals --batch 20 --count 5 | odeforward --params ck.arrow |
+			odebackward --params ck.arrow `+c.flags+` > gradient.arrow`)
+		file, err := os.Open(filepath.Join(dir, "gradient.arrow"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		r := wire.NewTensorReader(file, wire.Limits{})
+		var set wire.Set
+		var got []bool
+		for r.Next(&set) == nil {
+			got = append(got, set.Find(wire.KronA, "ode.hidden") != nil && set.Find(wire.KronB, "head") != nil)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q: factors of mini-batches %v, want %v", c.flags, got, c.want)
+		}
+	}
+}
