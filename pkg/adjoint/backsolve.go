@@ -81,8 +81,8 @@ type augmented struct {
 
 var _ ode.Field = (*augmented)(nil)
 
-// Eval writes dst = (F, -F_x^T a, -F_t^T a, -F_theta^T a); the last two only if quadrature is set.
-func (f *augmented) Eval(dst ode.State, t float64, y ode.State, quadrature bool) {
+// Eval writes dst = (F, -F_x^T a, -F_t^T a, -F_theta^T a); the last two only if e.Quadrature is set.
+func (f *augmented) Eval(dst ode.State, t []float64, y ode.State, e ode.Evaluation) {
 	f.field.Forward(dst[partX], t, y[partX])
 	if math.IsNaN(f.dt1) {
 		f.be.Dot(f.dot, y[partA], dst[partX])
@@ -93,12 +93,12 @@ func (f *augmented) Eval(dst ode.State, t float64, y ode.State, quadrature bool)
 	}
 	f.be.Combine(f.negative, minusOne, y[partA:partA+1]...)
 	want := nn.Cotangents{Dx: dst[partA]}
-	if quadrature {
+	if e.Quadrature {
 		f.scalar[0] = 0
-		want.Params, want.Dt = dst[partParams:], &f.scalar[0]
+		want.Params, want.Dt = dst[partParams:], f.scalar[:]
 	}
 	f.field.VJP(want, f.negative)
-	if quadrature {
+	if e.Quadrature {
 		f.be.Upload(dst[partT], tensor.Buffer{F64: f.scalar[:]})
 	}
 }

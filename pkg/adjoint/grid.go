@@ -27,6 +27,7 @@ type Grid struct {
 	n     int // intervals
 	next  int // index of the next point, counted from t1
 	at    ode.State
+	time  [1]float64 // of the point in hand
 }
 
 func (s *Grid) begin(p Problem, x1, a1 tensor.T) {
@@ -36,8 +37,8 @@ func (s *Grid) begin(p Problem, x1, a1 tensor.T) {
 	s.at = ode.State{s.be.Batch(x1.N, x1.Shape), s.be.Batch(a1.N, a1.Shape)}
 }
 
-// time is grid point j, exact at both ends.
-func (s *Grid) time(j int) float64 {
+// point is grid point j, exact at both ends.
+func (s *Grid) point(j int) float64 {
 	if j == s.n {
 		return s.t0
 	}
@@ -47,7 +48,7 @@ func (s *Grid) time(j int) float64 {
 // observe visits the grid points of one accepted step.
 func (s *Grid) observe(step *ode.Dense) {
 	for ; s.next <= s.n; s.next++ {
-		t := s.time(s.next)
+		t := s.point(s.next)
 		if (t-step.To)*(s.t0-s.t1) > 0 {
 			return // beyond this step
 		}
@@ -56,7 +57,8 @@ func (s *Grid) observe(step *ode.Dense) {
 		if s.next == 0 || s.next == s.n {
 			weight /= 2
 		}
-		s.field.Inputs(t, s.at[partX])
+		s.time[0] = t
+		s.field.Inputs(s.time[:], s.at[partX])
 		s.field.VJP(nn.Cotangents{Tap: s.Into.Tap(weight, 1/math.Abs(s.t1-s.t0))}, s.at[partA])
 		s.Evaluations++
 	}

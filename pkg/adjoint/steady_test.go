@@ -72,7 +72,7 @@ func (s *steady) batch(o ode.Options) *float32 {
 // forwards is a chain as a field.
 type forwards struct{ chain *nn.Bound }
 
-func (f forwards) Eval(dst ode.State, t float64, y ode.State, _ bool) {
+func (f forwards) Eval(dst ode.State, t []float64, y ode.State, _ ode.Evaluation) {
 	f.chain.Forward(dst[0], t, y[0])
 }
 

@@ -20,9 +20,9 @@ func (a activation) Bind(be backend.Backend, _ []tensor.T) Map {
 	return a
 }
 
-func (a activation) Forward(y tensor.T, _ float64, x tensor.T) { a.be.Activate(y, a.function, x) }
+func (a activation) Forward(y tensor.T, _ []float64, x tensor.T) { a.be.Activate(y, a.function, x) }
 
-func (a activation) VJP(want Cotangents, dy tensor.T, _ float64, x tensor.T) {
+func (a activation) VJP(want Cotangents, dy tensor.T, _ []float64, x tensor.T) {
 	if want.Dx.Shape.Rank > 0 {
 		a.be.ActivateGrad(want.Dx, a.function, dy, x) // dx = dy sigma'(x)
 	}

@@ -57,22 +57,22 @@ type affineMap struct {
 	timeImage    tensor.T // dy/dt, the same for every sample [OH, OW, Out]
 	gsum         tensor.T // sum over samples of dy [OH, OW, Out]
 	imageTime    float64
-	dt           [1]float64 // scratch
 }
 
-func (m *affineMap) Forward(y tensor.T, t float64, x tensor.T) {
+func (m *affineMap) Forward(y tensor.T, t []float64, x tensor.T) {
 	g := m.layer.Geometry
-	if !g.Time {
-		t = 0
+	at := 0.0
+	if g.Time {
+		at = t[0]
 	}
-	if (g.Bias || g.Time) && t != m.imageTime {
-		m.be.BiasImage(m.image, g, m.weight, m.bias, t)
-		m.imageTime = t
+	if (g.Bias || g.Time) && at != m.imageTime {
+		m.be.BiasImage(m.image, g, m.weight, m.bias, at)
+		m.imageTime = at
 	}
 	m.be.ConvForward(y, g, m.packed, m.image, x) // y = w * x + image(t)
 }
 
-func (m *affineMap) VJP(want Cotangents, dy tensor.T, t float64, x tensor.T) {
+func (m *affineMap) VJP(want Cotangents, dy tensor.T, t []float64, x tensor.T) {
 	g := m.layer.Geometry
 	if want.Tap != nil {
 		want.Tap(m.layer, x, dy, t)
@@ -93,12 +93,10 @@ func (m *affineMap) VJP(want Cotangents, dy tensor.T, t float64, x tensor.T) {
 			if g.Bias {
 				db = want.Params[1]
 			}
-			m.be.BiasImageGrad(want.Params[0], db, g, m.gsum, t)
+			m.be.BiasImageGrad(want.Params[0], db, g, m.gsum, t[0])
 		}
 	}
 	if want.Dt != nil && g.Time {
-		m.dt[0] = *want.Dt
-		m.be.Dot(m.dt[:], m.gsum, m.timeImage) // dL/dt += sum_n <dy, dy/dt>
-		*want.Dt = m.dt[0]
+		m.be.Dot(want.Dt, m.gsum, m.timeImage) // dL/dt += sum_n <dy, dy/dt>
 	}
 }

@@ -79,7 +79,7 @@ type Bound struct {
 	counts []int      // number of parameters of each map
 	z      []tensor.T // z[i]: input of map i for i > 0; z[0] is the caller's x
 	g      []tensor.T // g[i]: cotangent of z[i], i > 0; made when VJP first needs it
-	t      float64
+	t      []float64
 }
 
 // Bind takes the values of Params in order, as plain tensors of be that stay unchanged while the Bound is used.
@@ -106,8 +106,8 @@ func (b *Bound) AllowVJP() {
 	}
 }
 
-// Forward writes y = f(t, x) and keeps the inputs of all layers for VJP. x must stay unchanged until then.
-func (b *Bound) Forward(y tensor.T, t float64, x tensor.T) {
+// Forward writes y = f(t, x) and keeps the inputs of all layers for VJP. t and x must stay unchanged until then.
+func (b *Bound) Forward(y tensor.T, t []float64, x tensor.T) {
 	b.Inputs(t, x)
 	if last := len(b.maps) - 1; last >= 0 {
 		b.maps[last].Forward(y, t, b.z[last])
@@ -117,7 +117,7 @@ func (b *Bound) Forward(y tensor.T, t float64, x tensor.T) {
 }
 
 // Inputs does what Forward does but for the last layer: enough for VJP, where f itself is not asked for.
-func (b *Bound) Inputs(t float64, x tensor.T) {
+func (b *Bound) Inputs(t []float64, x tensor.T) {
 	b.t = t
 	if len(b.maps) == 0 {
 		return

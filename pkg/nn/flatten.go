@@ -23,9 +23,9 @@ func (f flatten) Bind(be backend.Backend, _ []tensor.T) Map {
 	return f
 }
 
-func (f flatten) Forward(y tensor.T, _ float64, x tensor.T) { f.be.Flatten(y, x) }
+func (f flatten) Forward(y tensor.T, _ []float64, x tensor.T) { f.be.Flatten(y, x) }
 
-func (f flatten) VJP(want Cotangents, dy tensor.T, _ float64, _ tensor.T) {
+func (f flatten) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
 	if want.Dx.Shape.Rank > 0 {
 		f.be.Unflatten(want.Dx, dy)
 	}

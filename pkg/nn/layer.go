@@ -20,10 +20,11 @@ type Layer interface {
 	Bind(be backend.Backend, values []tensor.T) Map
 }
 
-// Map is a layer with weights. Batches x have the layer's input shape, y and dy its output shape.
+// Map is a layer with weights. Batches x have the layer's input shape, y and dy its output shape. t has one element, or
+// one for each sample.
 type Map interface {
-	Forward(y tensor.T, t float64, x tensor.T)
-	VJP(want Cotangents, dy tensor.T, t float64, x tensor.T)
+	Forward(y tensor.T, t []float64, x tensor.T)
+	VJP(want Cotangents, dy tensor.T, t []float64, x tensor.T)
 }
 
 // Cotangents says what a VJP is to compute from dy = dL/dy, where L is a sum over the samples of the batch. Whatever
@@ -31,10 +32,10 @@ type Map interface {
 type Cotangents struct {
 	Dx     tensor.T   // dL/dx, overwritten; a batch of x's shape
 	Params []tensor.T // dL/dparam, overwritten, in the order of Params; plain
-	Dt     *float64   // dL/dt is added
+	Dt     []float64  // dL/dt is added: with one element that of all samples, else each sample's own
 	Tap    Tap
 }
 
 // Tap receives the Kronecker pair of an affine layer: its input z and the cotangent g of its output, both batches,
 // as they were at time t. They are valid during the call.
-type Tap func(layer *Affine, z, g tensor.T, t float64)
+type Tap func(layer *Affine, z, g tensor.T, t []float64)

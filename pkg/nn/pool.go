@@ -29,9 +29,9 @@ func (p avgpool) Bind(be backend.Backend, _ []tensor.T) Map {
 	return p
 }
 
-func (p avgpool) Forward(y tensor.T, _ float64, x tensor.T) { p.be.AvgPool(y, p.kernel, x) }
+func (p avgpool) Forward(y tensor.T, _ []float64, x tensor.T) { p.be.AvgPool(y, p.kernel, x) }
 
-func (p avgpool) VJP(want Cotangents, dy tensor.T, _ float64, _ tensor.T) {
+func (p avgpool) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
 	if want.Dx.Shape.Rank > 0 {
 		p.be.AvgPoolGrad(want.Dx, p.kernel, dy)
 	}

@@ -77,7 +77,7 @@ func (e evaluation) value(t float64, x, params, c []float64) float64 {
 	mark := e.be.Mark()
 	defer e.be.Release(mark)
 	bound, y, batch := e.bind(x, params)
-	bound.Forward(y, t, batch)
+	bound.Forward(y, []float64{t}, batch)
 	out := make([]float64, y.Size())
 	e.be.Download(tensor.Buffer{F64: out}, y)
 	sum := 0.0
@@ -90,10 +90,10 @@ func (e evaluation) value(t float64, x, params, c []float64) float64 {
 func (e evaluation) vjp(t float64, x, params, c []float64) (dx, dparams []float64, dt float64) {
 	bound, y, batch := e.bind(x, params)
 	bound.AllowVJP()
-	bound.Forward(y, t, batch)
+	bound.Forward(y, []float64{t}, batch)
 	dy := e.be.Batch(e.samples, e.chain.Out)
 	e.be.Upload(dy, tensor.Buffer{F64: c})
-	want := nn.Cotangents{Dx: e.be.Batch(e.samples, e.chain.In), Dt: &dt}
+	want := nn.Cotangents{Dx: e.be.Batch(e.samples, e.chain.In), Dt: make([]float64, 1)}
 	for _, p := range e.chain.Params() {
 		want.Params = append(want.Params, e.be.Plain(p.Shape))
 	}
@@ -105,7 +105,7 @@ func (e evaluation) vjp(t float64, x, params, c []float64) (dx, dparams []float6
 		e.be.Download(tensor.Buffer{F64: d}, p)
 		dparams = append(dparams, d...)
 	}
-	return dx, dparams, dt
+	return dx, dparams, want.Dt[0]
 }
 
 func TestVJPAgainstCentralDifferences(t *testing.T) {
@@ -142,12 +142,12 @@ func TestTapSeesEveryAffineLayer(t *testing.T) {
 	}
 	bound, y, x := e.bind(testkit.Normal(9, 72), params)
 	bound.AllowVJP()
-	bound.Forward(y, 0.5, x)
+	bound.Forward(y, []float64{0.5}, x)
 	var names []string
-	bound.VJP(nn.Cotangents{Tap: func(l *nn.Affine, z, g tensor.T, time float64) {
+	bound.VJP(nn.Cotangents{Tap: func(l *nn.Affine, z, g tensor.T, time []float64) {
 		names = append(names, l.Name)
-		if time != 0.5 || g.Shape != l.Output() || z.N != 2 {
-			t.Errorf("%s: tap got time %g, g %v, %d samples", l.Name, time, g.Shape, z.N)
+		if len(time) != 1 || time[0] != 0.5 || g.Shape != l.Output() || z.N != 2 {
+			t.Errorf("%s: tap got time %v, g %v, %d samples", l.Name, time, g.Shape, z.N)
 		}
 	}}, y)
 	if len(names) != 3 || names[0] != "c" || names[1] != "b" || names[2] != "a" {

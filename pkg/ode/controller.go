@@ -43,7 +43,7 @@ func (s *stepper) firstStep(t, direction, atol, rtol float64) float64 {
 		h0 = 0.01 * d0 / d1
 	}
 	s.combine(s.stage, direction*h0, one)
-	s.eval(1, t+direction*h0, s.stage, true)
+	s.eval(1, t+direction*h0, s.stage, Evaluation{true, -1})
 	d2 := s.norm(0, 1, []float64{-1, 1}, s.y, atol, rtol) / h0
 	if !finite(d2) {
 		return h0

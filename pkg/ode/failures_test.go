@@ -89,11 +89,11 @@ func TestSemiNormDoesNotHideNaN(t *testing.T) {
 // poisoned decays, and its quadrature is NaN from t = 0.1 on.
 type poisoned struct{}
 
-func (poisoned) Eval(dst ode.State, t float64, y ode.State, quadrature bool) {
+func (poisoned) Eval(dst ode.State, t []float64, y ode.State, e ode.Evaluation) {
 	for i, x := range y[0].Buf.F64 {
 		dst[0].Buf.F64[i] = -x
 		dst[1].Buf.F64[i] = 0
-		if t > 0.1 {
+		if t[0] > 0.1 {
 			dst[1].Buf.F64[i] = math.NaN()
 		}
 	}

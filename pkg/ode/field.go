@@ -10,10 +10,18 @@ type State []tensor.T
 
 // Field is the right-hand side f of dx/dt = f(t, x).
 type Field interface {
-	// Eval writes dst = f(t, y). dst has all parts of the state; y only those on which f depends, that is, without the
-	// Problem's quadratures. If quadrature is not set the derivatives of the quadratures will not be read, so that
-	// these parts of dst may be left alone. Eval keeps neither dst nor y, and does not change y.
-	Eval(dst State, t float64, y State, quadrature bool)
+	// Eval writes dst = f(t, y). t has one element, or one for each sample of a batch. dst has all parts of the state; y
+	// only those on which f depends, that is, without the Problem's quadratures. Eval keeps neither dst nor t nor y, and
+	// does not change y.
+	Eval(dst State, t []float64, y State, e Evaluation)
+}
+
+// Evaluation says what one evaluation of a field is for.
+type Evaluation struct {
+	Quadrature bool // the derivatives of the quadratures will be read; else these parts of dst may be left alone
+	// Stage is the index of the slope in the step in hand, the first being 0. Where a method's last slope is the next
+	// step's first, that one is not evaluated again. -1: a trial, part of no step.
+	Stage int
 }
 
 // Problem is a field with what the solver must know of it.

@@ -21,16 +21,16 @@ type mixed struct {
 	parts                map[int]bool // the lengths of y that Eval has seen
 }
 
-func (f *mixed) Eval(dst ode.State, t float64, y ode.State, quadrature bool) {
+func (f *mixed) Eval(dst ode.State, t []float64, y ode.State, e ode.Evaluation) {
 	f.evaluations++
 	f.parts[len(y)] = true
 	for i, x := range y[0].Buf.F64 {
 		dst[0].Buf.F64[i] = -x
 	}
 	for i := range dst[1].Buf.F64 {
-		dst[1].Buf.F64[i] = t
+		dst[1].Buf.F64[i] = t[0]
 	}
-	if !quadrature {
+	if !e.Quadrature {
 		f.skipped++
 		dst[2].Buf.F64[0], dst[3].Buf.F64[0] = math.NaN(), math.NaN() // nobody reads them
 		return

@@ -68,7 +68,7 @@ func (s *solve) begin() error {
 	if !s.finite(s.y) {
 		return s.inHand(0, ErrNonFinite)
 	}
-	s.eval(0, s.t, s.y, true)
+	s.eval(0, s.t, s.y, Evaluation{true, 0})
 	if !s.finite(s.k[0]) {
 		return s.inHand(0, ErrNonFinite)
 	}
@@ -138,7 +138,7 @@ func (s *solve) fixed() error {
 			continue // a step too small for t
 		}
 		if !known {
-			s.eval(0, s.t, s.y, true)
+			s.eval(0, s.t, s.y, Evaluation{true, 0})
 		}
 		s.step(s.t, end, h)
 		good := s.finite(s.next)
@@ -164,7 +164,7 @@ func (s *solve) before(t float64) bool { return (s.t1-t)*s.direction > 0 }
 func (s *solve) accept(h, end float64) bool {
 	known := s.method.FirstSameAsLast()
 	if !known && (s.chosen() || s.observe != nil) {
-		s.eval(len(s.k)-1, end, s.next, true)
+		s.eval(len(s.k)-1, end, s.next, Evaluation{true, len(s.k) - 1})
 		known = true
 	}
 	s.dense.start, s.dense.end, s.dense.h = s.t, end, s.direction*h

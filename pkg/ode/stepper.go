@@ -18,6 +18,7 @@ type stepper struct {
 	stage       State        // argument of f inside the step [active]
 	k           []State      // slopes: k_1..k_s and, unless that is k_s, f at the end
 	terms       [][]tensor.T // of every part: y and its slopes, as Combine takes them
+	at          [1]float64   // time of the evaluation in hand
 	coef        []float64    // scratch [1 + slopes]
 	sum, rms    []float64    // scratch: of one part by sample, of the state by part
 	sample      int          // first sample not finite in the last measurement, or -1
@@ -56,8 +57,9 @@ func newStepper(be backend.Backend, p Problem, m Tableau, y State) *stepper {
 var one = []float64{1}
 
 // eval writes slope i = f(t, y).
-func (s *stepper) eval(i int, t float64, y State, quadrature bool) {
-	s.problem.Field.Eval(s.k[i], t, y[:s.active], quadrature)
+func (s *stepper) eval(i int, t float64, y State, e Evaluation) {
+	s.at[0] = t
+	s.problem.Field.Eval(s.k[i], s.at[:], y[:s.active], e)
 	s.evaluations++
 }
 
@@ -68,7 +70,7 @@ func (s *stepper) step(t, end, h float64) {
 	for i := 1; i <= last; i++ {
 		if i == last && m.FirstSameAsLast() {
 			s.combine(s.next, h, m.B) // next = y + h sum_i B_i k_i, where B_last = 0
-			s.eval(last, end, s.next, true)
+			s.eval(last, end, s.next, Evaluation{true, last})
 			return
 		}
 		s.combine(s.stage, h, m.A[i]) // stage = y + h sum_j A_ij k_j
@@ -76,7 +78,7 @@ func (s *stepper) step(t, end, h float64) {
 		if m.C[i] == 1 {
 			at = end // without rounding: f may keep what depends on time only
 		}
-		s.eval(i, at, s.stage, !m.weightless(i))
+		s.eval(i, at, s.stage, Evaluation{!m.weightless(i), i})
 	}
 	s.combine(s.next, h, m.B)
 }

@@ -48,17 +48,17 @@ type field struct {
 	evaluations int
 }
 
-func (f *field) Eval(dst ode.State, t float64, y ode.State, quadrature bool) {
+func (f *field) Eval(dst ode.State, t []float64, y ode.State, e ode.Evaluation) {
 	f.evaluations++
 	size := y[0].Shape.Size()
 	for n := range max(y[0].N, 1) {
-		f.system(dst[0].Buf.F64[n*size:][:size], t, y[0].Buf.F64[n*size:][:size])
+		f.system(dst[0].Buf.F64[n*size:][:size], t[min(n, len(t)-1)], y[0].Buf.F64[n*size:][:size])
 	}
 	if len(dst) == 1 {
 		return
 	}
 	dst[1].Buf.F64[0] = math.NaN()
-	if quadrature {
+	if e.Quadrature {
 		dst[1].Buf.F64[0] = 0
 		for _, x := range y[0].Buf.F64[:size] {
 			dst[1].Buf.F64[0] += x * x

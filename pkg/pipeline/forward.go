@@ -85,6 +85,9 @@ func checkColumn(columns []wire.Column, name string, shape tensor.Shape) error {
 	return nil
 }
 
+// atZero is the time of plain layers, on which they do not depend.
+var atZero = []float64{0}
+
 type forward struct {
 	be          backend.Backend
 	net         *model.Network
@@ -175,7 +178,7 @@ func (f *forward) batch(batch *wire.Samples, set *wire.Set) error {
 		b := s.Chain.Bind(f.be, x.N, w.of(s))
 		if s.ODE == nil {
 			y := f.be.Batch(x.N, s.Chain.Out)
-			b.Forward(y, 0, x)
+			b.Forward(y, atZero, x)
 			x = y
 			continue
 		}
@@ -263,6 +266,6 @@ func solve(be backend.Backend, o *model.ODESpec, field *nn.Bound, x tensor.T, t1
 // fieldOf is a chain as the right-hand side of an ODE.
 type fieldOf struct{ chain *nn.Bound }
 
-func (f fieldOf) Eval(dst ode.State, t float64, y ode.State, _ bool) {
+func (f fieldOf) Eval(dst ode.State, t []float64, y ode.State, _ ode.Evaluation) {
 	f.chain.Forward(dst[0], t, y[0])
 }

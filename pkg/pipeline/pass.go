@@ -38,7 +38,7 @@ func (p *pass) forward(batch *wire.Samples) {
 		bound.AllowVJP()
 		y := p.be.Batch(x.N, s.Chain.Out)
 		if s.ODE == nil {
-			bound.Forward(y, 0, x)
+			bound.Forward(y, atZero, x)
 		} else {
 			p.be.Upload(y, batch.Column(s.ODE.Name+".x1").Value)
 		}
