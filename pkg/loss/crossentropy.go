@@ -10,6 +10,7 @@ import (
 //
 //	Phi = log sum_c e^{z_c} - z_y;   dPhi/dz = softmax(z) - e_y
 var crossEntropy = Loss{Name: "cross_entropy", Doc: "softmax cross entropy of logits and a class, nats", Classes: true,
+	rank: func(classes int) int { return classes - 1 }, factor: softmaxFactor, draw: softmaxDraw,
 	check: func(pred tensor.Shape, target Target, rows int) error {
 		if pred.Rank != 1 {
 			return mismatch("cross_entropy needs logits [classes], the model's output is %v", pred)

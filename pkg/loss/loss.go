@@ -25,6 +25,10 @@ type Loss struct {
 
 	check func(pred tensor.Shape, target Target, rows int) error
 	row   func(pred, grad []float64, target Target, n int) float64
+
+	rank   func(width int) int
+	factor func(rows [][]float64, pred []float64)
+	draw   func(s, pred []float64, uniform, normal func() float64)
 }
 
 // Check says whether outputs of shape pred can be judged against the target of rows samples.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,4 +120,62 @@ func TestByName(t *testing.T) {
 	if _, ok := loss.ByName("hinge"); ok {
 		t.Error("hinge is found")
 	}
+}
+
+// TestFactorsOfTheHessian holds S S^T, draws and Hessian-vector products to differences of the gradient.
+func TestFactorsOfTheHessian(t *testing.T) {
+	const width, step, draws = 4, 1e-5, 200000
+	for _, l := range loss.Table {
+		pred := testkit.Normal(7, width)
+		hessian := make([]float64, width*width)
+		above, below := make([]float64, width), make([]float64, width)
+		for d := range width {
+			shifted := slices.Clone(pred)
+			shifted[d] += step
+			l.Row(shifted, above, problems[l.Name], 0)
+			shifted[d] -= 2 * step
+			l.Row(shifted, below, problems[l.Name], 0)
+			for c := range width {
+				hessian[c*width+d] = (above[c] - below[c]) / (2 * step)
+			}
+		}
+		rows := make([][]float64, l.Rank(width))
+		for i := range rows {
+			rows[i] = make([]float64, width)
+		}
+		l.Factor(rows, pred)
+		testkit.Close(t, l.Name+": S S^T", outer(rows, width), hessian, 1e-9, 1e-8)
+
+		v, product, want := testkit.Normal(8, width), make([]float64, width), make([]float64, width)
+		for c := range want {
+			for d := range v {
+				want[c] += hessian[c*width+d] * v[d]
+			}
+		}
+		l.HessianVector(product, rows, pred, v)
+		testkit.Close(t, l.Name+": Hessian times vector", product, want, 1e-9, 1e-8)
+
+		rng := rand.New(rand.NewPCG(1, 2))
+		mean, s := make([]float64, width*width), make([]float64, width)
+		for range draws {
+			l.Draw(s, pred, rng.Float64, rng.NormFloat64)
+			for i, ss := range outer([][]float64{s}, width) {
+				mean[i] += ss / draws
+			}
+		}
+		testkit.Close(t, l.Name+": mean of draws", mean, hessian, 0.01, 0)
+	}
+}
+
+// outer is sum_i rows[i] rows[i]^T.
+func outer(rows [][]float64, width int) []float64 {
+	sum := make([]float64, width*width)
+	for _, s := range rows {
+		for i := range width {
+			for j := range width {
+				sum[i*width+j] += s[i] * s[j]
+			}
+		}
+	}
+	return sum
 }

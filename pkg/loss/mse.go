@@ -10,6 +10,7 @@ import (
 //
 //	Phi = 1/2 ||z - y||^2;   dPhi/dz = z - y
 var mse = Loss{Name: "mse", Doc: "1/2 ||pred - y||^2, summed over outputs",
+	rank: func(width int) int { return width }, factor: identityFactor, draw: normalDraw,
 	check: func(pred tensor.Shape, target Target, rows int) error {
 		if target.Values.Len() == 0 && rows > 0 {
 			return mismatch("mse needs a column y of values %v", pred)
