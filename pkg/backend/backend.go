@@ -25,6 +25,10 @@ type Backend interface {
 	// any x[i]. With no terms it writes zeros. Padding is combined too.
 	Combine(dst tensor.T, coef []float64, x ...tensor.T)
 
+	// CombineEach writes dst[n] = sum_i coef[i][n] x[i][n] over batches of one size, coef[i] having an element for each
+	// sample, or nil for zeros. A term whose coefficient is 0 for a sample is not read for it. dst may be any x[i].
+	CombineEach(dst tensor.T, coef [][]float64, x ...tensor.T)
+
 	// ScaledSquares adds to sum[n], for each sample n of a batch (sum[0] for a plain tensor),
 	//
 	//	sum_d ( e_d / (atol + rtol max(|y0_d|, |y1_d|)) )^2,   e = sum_i coef[i] k[i]

@@ -8,6 +8,7 @@ import (
 // streams emits the element-wise kernels, for AVX2. SI runs over the offsets of rows of 16, CX counts the rows.
 func streams(f *file) {
 	combine(f)
+	combineEach(f)
 	scaledSquares(f)
 	dotLanes(f)
 	constants(f)
@@ -74,6 +75,39 @@ func combine(f *file) {
 	beginStream(f, "combineAVX2", map[string]string{"dst": "DX", "terms": "R8", "count": "R9"})
 	eachRows(f, 4, func(rows int) {
 		sumTerms(f, rows)
+		for i := 0; i < 2*rows; i++ {
+			f.op("VMOVUPS Y%d, %d(DX)(SI*1)", i, 32*i)
+		}
+	})
+	f.end()
+}
+
+// combineEach masks what it reads: 0 times the NaN of a sample whose coefficient is 0 would be NaN.
+func combineEach(f *file) {
+	beginStream(f, "combineEachAVX2", map[string]string{"dst": "DX", "y": "BX", "terms": "R8", "count": "R9"})
+	f.op("VXORPS Y12, Y12, Y12")
+	eachRows(f, 4, func(rows int) {
+		loop := f.label("term")
+		for i := 0; i < 2*rows; i++ {
+			f.op("VXORPS Y%d, Y%d, Y%d", i, i, i)
+		}
+		f.op("MOVQ BX, AX")
+		f.op("MOVQ R8, R10")
+		f.op("MOVQ R9, R11")
+		f.place(loop)
+		f.op("MOVQ term_x(R10), R12")
+		for half := 0; half < 2; half++ {
+			f.op("VMOVUPS %d(AX), Y15", 32*half)
+			f.op("VCMPPS $4, Y12, Y15, Y14") // not equal to 0
+			for i := half; i < 2*rows; i += 2 {
+				f.op("VANDPS %d(R12)(SI*1), Y14, Y13", 32*i)
+				f.op("VFMADD231PS Y13, Y15, Y%d", i)
+			}
+		}
+		f.op("ADDQ $%d, AX", 4*lanes)
+		f.op("ADDQ $term__size, R10")
+		f.op("DECQ R11")
+		f.op("JNE %s", loop)
 		for i := 0; i < 2*rows; i++ {
 			f.op("VMOVUPS Y%d, %d(DX)(SI*1)", i, 32*i)
 		}

@@ -118,6 +118,13 @@ func BenchmarkElementwise(b *testing.B) {
 			coef[i] = float64(i + 1)
 		}
 		sum := make([]float64, 128)
+		var each [len(k)][]float64
+		for i := range each {
+			each[i] = make([]float64, 128)
+			for n := range each[i] {
+				each[i][n] = coef[i]
+			}
+		}
 		plain := be.Plain(tensor.Of(64, 6, 6))
 		for _, op := range []struct {
 			name string
@@ -125,6 +132,7 @@ func BenchmarkElementwise(b *testing.B) {
 		}{
 			{"combine 7", func() { be.Combine(k[0], coef, k[:]...) }},
 			{"combine 2", func() { be.Combine(k[0], coef[:2], k[:2]...) }},
+			{"combine 7 by sample", func() { be.CombineEach(k[0], each[:], k[:]...) }},
 			{"scaled squares 6", func() { be.ScaledSquares(sum, coef[:6], k[:6], k[0], k[1], 1e-3, 1e-3) }},
 			{"dot", func() { be.Dot(sum, k[0], k[1]) }},
 			{"sum batch", func() { be.SumBatch(plain, k[0]) }},

@@ -9,7 +9,7 @@ var generic = newGeneric()
 func newGeneric() *kernels {
 	k := &kernels{
 		name: "generic", tileRows: 4, dotRows: 4, dotColumns: 3,
-		dot: genericDot, combine: genericCombine, scaledSquares: genericScaledSquares, dotLanes: genericDotLanes,
+		dot: genericDot, combine: genericCombine, combineEach: genericCombineEach, scaledSquares: genericScaledSquares, dotLanes: genericDotLanes,
 		transpose: genericTranspose,
 	}
 	k.tile = []func(*tileCall){nil}
@@ -85,6 +85,20 @@ func genericCombine(c *streamCall) {
 		sum := float32(0)
 		for _, t := range terms {
 			sum += t.coef * from(t.x, c.offset+i, 1)[0]
+		}
+		dst[i] = sum
+	}
+}
+
+func genericCombineEach(c *streamCall) {
+	dst := from(c.dst, c.offset, c.rows*lanes)
+	terms, coef := unsafe.Slice(c.terms, c.count), from(c.y, 0, c.count*lanes)
+	for i := range dst {
+		sum := float32(0)
+		for k, t := range terms {
+			if a := coef[k*lanes+i%lanes]; a != 0 {
+				sum += a * from(t.x, c.offset+i, 1)[0]
+			}
 		}
 		dst[i] = sum
 	}

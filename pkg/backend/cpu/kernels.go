@@ -12,6 +12,7 @@ type kernels struct {
 	dot           func(*dotCall)       // see dotCall
 	transpose     func(*transposeCall) // see transposeCall
 	combine       func(*streamCall)    // dst = sum of terms
+	combineEach   func(*streamCall)    // dst = sum of terms, the coefficients being rows of y, and what has coefficient 0 not being read
 	dotLanes      func(*streamCall)    // sum += x y
 	activate      [7]func(*streamCall) // dst = sigma(x), by backend.Activation
 	activateGrad  [7]func(*streamCall) // dst = y sigma'(x)

@@ -27,7 +27,8 @@ func newAVX2() *kernels {
 	k.tileRows = 6
 	k.tile = []func(*tileCall){nil, tileAVX2x1, tileAVX2x2, tileAVX2x3, tileAVX2x4, tileAVX2x5, tileAVX2x6}
 	k.dotRows, k.dotColumns, k.dot = 4, 3, dotAVX2
-	k.combine, k.scaledSquares, k.dotLanes = combineAVX2, scaledSquaresAVX2, dotLanesAVX2
+	k.combine, k.combineEach = combineAVX2, combineEachAVX2
+	k.scaledSquares, k.dotLanes = scaledSquaresAVX2, dotLanesAVX2
 	k.transpose = transposeAVX2
 	for a, f := range map[backend.Activation][2]func(*streamCall){
 		backend.ReLU:     {reluAVX2, reluGradAVX2},

@@ -33,6 +33,7 @@ type stream struct {
 	rows       int // of a block
 	rowsOfPart int
 	sums       []float32 // [block][part of the block][16], or nil
+	coef       []float32 // [block][term][16], or nil: rows for call.y
 }
 
 // sumRows is the number of rows that are summed in float32 before the sum goes on in float64.
@@ -65,6 +66,9 @@ func (s *stream) part(i int, w *worker) {
 	w.stream = s.call
 	w.stream.rows = min(s.rowsOfPart, s.rows-first)
 	w.stream.offset = (i/perBlock*s.rows + first) * lanes
+	if s.coef != nil {
+		w.stream.y = &s.coef[i/perBlock*s.call.count*lanes]
+	}
 	s.kernel(&w.stream)
 	if s.sums != nil {
 		copy(s.sums[i*lanes:][:lanes], w.stream.sum[:])
@@ -165,6 +169,51 @@ func (be *Backend) Combine(dst tensor.T, coef []float64, x ...tensor.T) {
 		return
 	}
 	be.mapRows(be.kernels.combine, streamCall{dst: unsafe.SliceData(d), terms: terms, count: count}, len(d), 4*(count+1))
+}
+
+// CombineEach writes dst[n] = sum_i coef[i][n] x[i][n], in one pass over all terms.
+func (be *Backend) CombineEach(dst tensor.T, coef [][]float64, x ...tensor.T) {
+	if len(coef) != len(x) || dst.N == 0 {
+		panic("cpu: one row of coefficients for each term of a batch")
+	}
+	d := floats(dst)
+	be.terms = be.terms[:0]
+	for i, c := range coef {
+		if c != nil {
+			sameSize(dst, x[i])
+			be.terms = append(be.terms, term{x: unsafe.SliceData(floats(x[i]))})
+		}
+	}
+	if len(be.terms) == 0 || len(d) == 0 {
+		clear(d)
+		return
+	}
+	mark := be.Mark()
+	rows, count := dst.Shape.Size(), len(be.terms)
+	be.stream = stream{kernel: be.kernels.combineEach, rows: rows, rowsOfPart: min(rows, sumRows), coef: be.coefficients(coef, dst.N),
+		call: streamCall{dst: unsafe.SliceData(d), terms: unsafe.SliceData(be.terms), count: count}}
+	be.pool.runIf(len(d)/lanes*4*(count+1) >= smallWork, &be.stream, blocks(dst.N)*be.stream.partsOfBlock())
+	be.Release(mark)
+}
+
+// coefficients are those of the terms that have any, [block][term][16], with 0 for the padding.
+func (be *Backend) coefficients(coef [][]float64, n int) []float32 {
+	table := be.arena.take(blocks(n) * len(be.terms) * lanes)
+	clear(table)
+	term := 0
+	for _, c := range coef {
+		if c == nil {
+			continue
+		}
+		if len(c) != n {
+			panic("cpu: one coefficient for each sample")
+		}
+		for sample, v := range c {
+			table[(sample/lanes*len(be.terms)+term)*lanes+sample%lanes] = float32(v)
+		}
+		term++
+	}
+	return table
 }
 
 // ScaledSquares adds to sum[n], for each sample, sum_d (e_d / (atol + rtol max(|y0_d|, |y1_d|)))^2 with

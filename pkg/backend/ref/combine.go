@@ -31,6 +31,28 @@ func combination(coef []float64, x []tensor.T, d int) float64 {
 	return sum
 }
 
+// CombineEach writes dst[n] = sum_i coef[i][n] x[i][n]; terms with coefficient 0 for a sample are not read for it.
+func (*Backend) CombineEach(dst tensor.T, coef [][]float64, x ...tensor.T) {
+	mustMatch(len(coef), len(x))
+	out, size := numbers(dst), dst.Shape.Size()
+	for i, c := range coef {
+		if c != nil {
+			mustMatch(len(c), dst.N)
+			mustMatch(x[i].N, dst.N)
+			mustMatch(len(numbers(x[i])), len(out))
+		}
+	}
+	for d := range out { // element by element, because dst may be any x[i]
+		sum := 0.0
+		for i, c := range coef {
+			if c != nil && c[d/size] != 0 {
+				sum += c[d/size] * x[i].Buf.F64[d]
+			}
+		}
+		out[d] = sum
+	}
+}
+
 // ScaledSquares adds to sum[n] = sum_d ( e_d / (atol + rtol max(|y0_d|, |y1_d|)) )^2, e = sum_i coef[i] k[i].
 func (*Backend) ScaledSquares(sum []float64, coef []float64, k []tensor.T, y0, y1 tensor.T, atol, rtol float64) {
 	mustMatch(len(coef), len(k))

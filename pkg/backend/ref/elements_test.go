@@ -60,6 +60,18 @@ func TestCombine(t *testing.T) {
 	testkit.Close(t, "a destination not read", poison.Buf.F64, []float64{1, 2}, 0, 0)
 }
 
+func TestCombineEach(t *testing.T) {
+	be := ref.New()
+	x, y := batch(be, []float64{1, 2, 3, math.NaN()}, 2, 2), batch(be, []float64{10, 20, 30, 40}, 2, 2)
+	poison, dst := be.Batch(2, tensor.Of(2)), be.Batch(2, tensor.Of(2))
+	be.CombineEach(dst, [][]float64{{2, 0}, nil, {-1, 3}}, x, poison, y)
+	testkit.Close(t, "2 x - y | 3 y", dst.Buf.F64, []float64{-8, -16, 90, 120}, 0, 0)
+	be.CombineEach(y, [][]float64{{1, 2}, {1, 0}}, y, x)
+	testkit.Close(t, "y += x | y *= 2", y.Buf.F64, []float64{11, 22, 60, 80}, 0, 0)
+	be.CombineEach(poison, nil)
+	testkit.Close(t, "nothing", poison.Buf.F64, []float64{0, 0, 0, 0}, 0, 0)
+}
+
 func TestScaledSquares(t *testing.T) {
 	be := ref.New()
 	k1 := batch(be, []float64{1, 2, 3, 4}, 2, 2)
