@@ -17,15 +17,18 @@ import (
 //
 //	U_A [K, K]      eigenvectors of A as columns, cut into the rows that meet weights and the one that meets the bias
 //	U_B [Out, Out]  eigenvectors of B as columns
-//	s [Out, K]      curvature along each pair of them, moved by every Precondition
+//	s [Out, K]      curvature along each pair of them, moved by the Precondition of Algorithm 2
+//	a [K], b [Out]  eigenvalues of A and B, which the Kronecker form and Split damping look at
 //
-// All four are plain tensors of the element type of the model; together they are the whole state of the layer.
+// All are plain tensors of the element type of the model; together they are the whole state of the layer.
 type Eigenbasis struct {
-	Weight tensor.T // U_A without its last row [FanIn, K]
-	Bias   tensor.T // the last row of U_A [1, K]; the zero T for a layer without bias
-	Output tensor.T // U_B
-	Scale  tensor.T // s
-	Ready  bool     // whether the tensors hold anything yet
+	Weight  tensor.T // U_A without its last row [FanIn, K]
+	Bias    tensor.T // the last row of U_A [1, K]; the zero T for a layer without bias
+	Output  tensor.T // U_B
+	Scale   tensor.T // s
+	Inputs  tensor.T // a
+	Outputs tensor.T // b
+	Ready   bool     // whether the tensors hold anything yet
 }
 
 // NewEigenbasis allocates the basis of a layer with weights [out, fanIn]; it is not Ready.
@@ -39,6 +42,7 @@ func NewEigenbasis(be backend.Backend, out, fanIn int, bias bool) *Eigenbasis {
 	e.Weight = be.Plain(tensor.Of(fanIn, k))
 	e.Output = be.Plain(tensor.Of(out, out))
 	e.Scale = be.Plain(tensor.Of(out, k))
+	e.Inputs, e.Outputs = be.Plain(tensor.Of(k)), be.Plain(tensor.Of(out))
 	return e
 }
 
@@ -125,6 +129,8 @@ func (e *Eigenbasis) set(be backend.Backend, a, b job) error {
 	}
 	be.Upload(e.Output, tensor.Buffer{F64: b.result.vectors})
 	be.Upload(e.Scale, scale)
+	be.Upload(e.Inputs, tensor.Buffer{F64: lambdaA})
+	be.Upload(e.Outputs, tensor.Buffer{F64: lambdaB})
 	e.Ready = true
 	return nil
 }

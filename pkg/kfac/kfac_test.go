@@ -134,7 +134,7 @@ func TestPreconditionIsTheDampedInverse(t *testing.T) {
 				t.Fatal(err)
 			}
 			g, dst := l.gradient(be), l.gradient(be)
-			e.Precondition(be, dst, g, 1, 128, eps)
+			e.Precondition(be, dst, g, kfac.Inversion{Alpha: 1, Batch: 128, Eps: eps})
 
 			k := l.k()
 			var curvature, want mat.Dense // (B (x) A + eps I)^-1 vec G
@@ -147,7 +147,7 @@ func TestPreconditionIsTheDampedInverse(t *testing.T) {
 			}
 			near(t, "direction", l.joined(be, dst), want.RawMatrix().Data, 1e-10)
 			near(t, "gradient", l.joined(be, g), l.g, 0)
-			e.Precondition(be, g, g, 1, 128, eps)
+			e.Precondition(be, g, g, kfac.Inversion{Alpha: 1, Batch: 128, Eps: eps})
 			near(t, "direction in place", l.joined(be, g), want.RawMatrix().Data, 1e-10)
 		})
 	}
@@ -177,7 +177,7 @@ func TestMovingScale(t *testing.T) {
 				back.Mul(&inBasis, ua.T())
 				back.Mul(ub, &back)
 				dst := l.gradient(be)
-				e.Precondition(be, dst, l.gradient(be), alpha, batch, eps)
+				e.Precondition(be, dst, l.gradient(be), kfac.Inversion{Alpha: alpha, Batch: batch, Eps: eps})
 				near(t, "direction", l.joined(be, dst), back.RawMatrix().Data, 1e-11)
 				near(t, "scale", download(be, e.Scale), s, 1e-11)
 			}
@@ -223,14 +223,14 @@ func TestPairOfAConvolutionNeedsNoFurtherFactor(t *testing.T) {
 				g := be.Batch(1, tensor.Of(out, 1, positions))
 				be.Upload(g, tensor.Buffer{F64: host})
 				gramA, gramB := be.Plain(tensor.Of(k, k)), be.Plain(tensor.Of(out, out))
-				be.PatchGram(gramA, geometry, x, 0)
+				be.PatchGram(gramA, geometry, x, []float64{0})
 				be.CotangentGram(gramB, geometry, g)
 				add(a, gramA, 1)
 				add(b, gramB, 1.0/positions)
 
 				dw, gsum, db := be.Plain(tensor.Of(out, 2, 1, 1)), be.Plain(tensor.Of(1, positions, out)), be.Plain(tensor.Of(out))
 				be.ConvGrad(dw, geometry, g, x)
-				be.SumBatch(gsum, g)
+				be.SumBatch(gsum, g, nil)
 				be.BiasImageGrad(dw, db, geometry, gsum, 0)
 				w, c := download(be, dw), download(be, db)
 				sample := mat.NewVecDense(out*k, []float64{w[0], w[1], c[0], w[2], w[3], c[1]})

@@ -46,16 +46,16 @@ func BenchmarkStep(b *testing.B) {
 		factors[l.name] = kfac.Factors{A: a, B: p.upload(tensor.Of(l.out, l.out), gram(l.out, rng))}
 	}
 	for _, freq := range []int64{1, 1 << 40} {
-		o, err := optim.New(p.be, optim.Settings{Freq: freq}, p.params, p.layers, 2)
+		o, err := optim.New(p.be, optim.Settings{Freq: freq}, optim.Parts{Params: p.params, Layers: p.layers}, 2)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := o.Step(0, grads, factors, 128); err != nil {
+		if _, err := o.Step(0, optim.Batch{Size: 128, Grads: grads, Factors: factors}); err != nil {
 			b.Fatal(err)
 		}
 		b.Run(fmt.Sprintf("freq=%d", freq), func(b *testing.B) {
 			for i := 0; i < b.N; i++ {
-				if _, err := o.Step(int64(i+1), grads, factors, 128); err != nil {
+				if _, err := o.Step(int64(i+1), optim.Batch{Size: 128, Grads: grads, Factors: factors}); err != nil {
 					b.Fatal(err)
 				}
 			}

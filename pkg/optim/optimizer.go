@@ -34,13 +34,20 @@ type Layer struct {
 	Bias   string // empty if it has none
 }
 
+// Parts are what an optimizer knows of a network.
+type Parts struct {
+	Params []Param
+	Layers []Layer
+}
+
 // Optimizer changes a list of parameters step by step. It is used by the goroutine that uses its backend.
 type Optimizer struct {
-	be       backend.Backend
-	settings Settings // complete
-	params   []*param
-	units    []unit // in the order of their first parameter
-	threads  int
+	be        backend.Backend
+	settings  Settings // complete
+	params    []*param
+	units     []unit     // in the order of their first parameter
+	marquardt *marquardt // nil unless the damping is adaptive
+	threads   int
 }
 
 // param is a parameter with its rule and what the rule remembers of the steps before.
@@ -76,14 +83,14 @@ type unit struct {
 // It returns ErrSetting if the settings are not right by themselves (Check), if a group gets no parameter, or if a
 // parameter is to be preconditioned without belonging to a layer, or unlike its layer's other one. It panics if a
 // layer names a parameter that does not exist.
-func New(be backend.Backend, s Settings, params []Param, layers []Layer, threads int) (*Optimizer, error) {
+func New(be backend.Backend, s Settings, parts Parts, threads int) (*Optimizer, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
 	o := &Optimizer{be: be, settings: s.complete(), threads: threads}
 	rules := s.rules()
 	used := make([]bool, len(rules))
-	for _, p := range params {
+	for _, p := range parts.Params {
 		i := s.groupOf(p.Name) + 1
 		used[i] = true
 		o.params = append(o.params, &param{p, rules[i], optimizerNamed(rules[i].Optimizer).start(be, rules[i], p.Value.Shape)})
@@ -93,8 +100,11 @@ func New(be backend.Backend, s Settings, params []Param, layers []Layer, threads
 			return nil, fmt.Errorf("%w: group %s: no parameter is left for the pattern", ErrSetting, g)
 		}
 	}
-	if err := o.divide(layers); err != nil {
+	if err := o.divide(parts.Layers); err != nil {
 		return nil, err
+	}
+	if o.settings.Damping == "adaptive" {
+		o.marquardt = newMarquardt(be, o.settings.DampingFreq)
 	}
 	return o, nil
 }

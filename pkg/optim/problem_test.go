@@ -79,6 +79,11 @@ func (p *problem) grads(step int64) map[string]tensor.T {
 	return out
 }
 
+// loss is that of a step.
+func (p *problem) loss(step int64) float64 {
+	return 3 + rand.New(rand.NewSource(300+step)).NormFloat64()
+}
+
 // factors are those of a step.
 func (p *problem) factors(step int64) map[string]kfac.Factors {
 	rng := rand.New(rand.NewSource(200 + step))
@@ -112,7 +117,7 @@ func settings(t *testing.T, text string) optim.Settings {
 
 func (p *problem) optimizer(t *testing.T, text string) *optim.Optimizer {
 	t.Helper()
-	o, err := optim.New(p.be, settings(t, text), p.params, p.layers, 2)
+	o, err := optim.New(p.be, settings(t, text), optim.Parts{Params: p.params, Layers: p.layers}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +128,7 @@ func (p *problem) optimizer(t *testing.T, text string) *optim.Optimizer {
 func (p *problem) run(t *testing.T, o *optim.Optimizer, from, to int64) {
 	t.Helper()
 	for step := from; step < to; step++ {
-		if report, err := o.Step(step, p.grads(step), p.factors(step), 16); err != nil || len(report.Warnings) > 0 {
+		if report, err := o.Step(step, optim.Batch{Size: 16, Loss: p.loss(step), Grads: p.grads(step), Factors: p.factors(step)}); err != nil || len(report.Warnings) > 0 {
 			t.Fatalf("step %d: error %v, warnings %v", step, err, report.Warnings)
 		}
 	}
@@ -160,7 +165,7 @@ func one(value float64) *problem {
 func (p *problem) feed(t *testing.T, o *optim.Optimizer, step int64, grad float64) float64 {
 	t.Helper()
 	grads := map[string]tensor.T{"p": p.upload(tensor.Of(1), []float64{grad})}
-	if _, err := o.Step(step, grads, nil, 1); err != nil {
+	if _, err := o.Step(step, optim.Batch{Size: 1, Grads: grads}); err != nil {
 		t.Fatal(err)
 	}
 	return p.values()[0]

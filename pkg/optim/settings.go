@@ -12,14 +12,17 @@ var ErrSetting = errors.New("optim: bad setting")
 
 // Settings are all choices of an optimizer. The zero value of a field stands for its default, which Table has.
 type Settings struct {
-	Main       Rule    // of the parameters that no group has
-	Groups     []Group // the first whose pattern matches a parameter's name has it
-	Freq       int64
-	Schedule   string
-	Milestones []int64
-	Gamma      float64
-	WarmUp     int64
-	TotalSteps int64
+	Main           Rule    // of the parameters that no group has
+	Groups         []Group // the first whose pattern matches a parameter's name has it
+	Preconditioner string
+	Damping        string
+	DampingFreq    int64
+	Freq           int64
+	Schedule       string
+	Milestones     []int64
+	Gamma          float64
+	WarmUp         int64
+	TotalSteps     int64
 }
 
 // Rule is how the parameters of one group are changed. Only the fields that its optimizer looks at are used.
@@ -89,7 +92,38 @@ func (s Settings) Check() error {
 			return fmt.Errorf("%w: nesterov needs momentum", ErrSetting)
 		}
 	}
+	if err := s.checkConditions(); err != nil {
+		return err
+	}
 	return s.checkSchedule()
+}
+
+// checkConditions returns ErrSetting if a setting is given that others leave without effect.
+func (s Settings) checkConditions() error {
+	c := s.complete()
+	for _, e := range []struct {
+		name  string
+		acts  bool
+		needs string
+	}{
+		{"alpha", c.Preconditioner == "ekfac", "preconditioner ekfac"},
+		{"damping-freq", c.Damping == "adaptive", "damping adaptive"},
+	} {
+		if s.gives(e.name) && !e.acts {
+			return fmt.Errorf("%w: %s has no effect without %s", ErrSetting, e.name, e.needs)
+		}
+	}
+	return nil
+}
+
+// gives says whether a setting has a value of its own, anywhere.
+func (s Settings) gives(name string) bool {
+	if len(valuesOf(settingNamed(name).field(&s))) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(s.Groups, func(g Group) bool {
+		return slices.ContainsFunc(g.Overrides, func(o Override) bool { return o.Name == name })
+	})
 }
 
 // checkEffects finds settings that no optimizer in use looks at.

@@ -19,6 +19,7 @@ func TestSettingsInText(t *testing.T) {
 		"optimizer=adam\nlr=0.1\nweight-decay=1e-05\nbeta1=0.30000000000000004\n",
 		"lr=0.02\nmomentum=0.9\nnesterov=true\neps=0.03\nalpha=1\nfreq=250\nschedule=multistep\nmilestones=300,600,900\ngamma=0.5\nwarm-up=10\n",
 		"schedule=cosine\ntotal-steps=1000\n",
+		"preconditioner=kfac\ndamping=adaptive\ndamping-freq=7\n",
 		"group=fc.*=adam,lr=0.001\ngroup=*.bias=weight-decay=0\ngroup=!ode.*=sgd\n",
 	} {
 		s := settings(t, text)
@@ -33,46 +34,52 @@ func TestSettingsInText(t *testing.T) {
 
 func TestSettingsThatAreWrong(t *testing.T) {
 	for text, says := range map[string]string{
-		"speed=3":                          `"speed"`,
-		"lr":                               "name=value",
-		"lr=":                              "lr",
-		"lr=fast":                          "lr",
-		"lr=0":                             "above 0",
-		"lr=-1":                            "above 0",
-		"lr=NaN":                           "above 0",
-		"lr=Inf":                           "above 0",
-		"momentum=1":                       "below 1",
-		"alpha=1.5":                        "at most 1",
-		"freq=0":                           "above 0",
-		"freq=2.5":                         "freq",
-		"nesterov=perhaps":                 "nesterov",
-		"nesterov=true":                    "needs momentum",
-		"optimizer=lbfgs":                  "snopt, sgd, adam, adamw",
-		"optimizer=adam\nmomentum=0.9":     "momentum has no effect on adam",
-		"optimizer=sgd\neps=0.1":           "eps has no effect on sgd",
-		"optimizer=sgd\nfreq=10":           "freq has no effect",
-		"optimizer=snopt\nbeta1=0.8":       "beta1 has no effect on snopt",
-		"schedule=linear":                  "constant, multistep, cosine",
-		"schedule=multistep":               "needs milestones",
-		"schedule=cosine":                  "needs total-steps",
-		"schedule=cosine\nmilestones=3":    "has no effect",
-		"gamma=0.5":                        "has no effect",
-		"total-steps=5":                    "has no effect",
-		"milestones=5,5":                   "ascend",
-		"milestones=5,,7":                  "milestones",
-		"schedule=multistep\nmilestones=0": "above 0",
+		"speed=3":                        `"speed"`,
+		"lr":                             "name=value",
+		"lr=":                            "lr",
+		"lr=fast":                        "lr",
+		"lr=0":                           "above 0",
+		"lr=-1":                          "above 0",
+		"lr=NaN":                         "above 0",
+		"lr=Inf":                         "above 0",
+		"momentum=1":                     "below 1",
+		"alpha=1.5":                      "at most 1",
+		"freq=0":                         "above 0",
+		"freq=2.5":                       "freq",
+		"nesterov=perhaps":               "nesterov",
+		"nesterov=true":                  "needs momentum",
+		"optimizer=lbfgs":                "snopt, sgd, adam, adamw",
+		"optimizer=adam\nmomentum=0.9":   "momentum has no effect on adam",
+		"optimizer=sgd\neps=0.1":         "eps has no effect on sgd",
+		"optimizer=sgd\nfreq=10":         "freq has no effect",
+		"preconditioner=cholesky":        "ekfac, kfac",
+		"damping=none":                   "fixed, pi, relative, adaptive",
+		"optimizer=sgd\ndamping=pi":      "damping has no effect on sgd",
+		"damping=pi\ndamping-freq=3":     "damping-freq has no effect without damping adaptive",
+		"preconditioner=kfac\nalpha=0.5": "alpha has no effect without preconditioner ekfac",
+		"preconditioner=kfac\ngroup=fc.*=alpha=0.5": "alpha has no effect",
+		"optimizer=snopt\nbeta1=0.8":                "beta1 has no effect on snopt",
+		"schedule=linear":                           "constant, multistep, cosine",
+		"schedule=multistep":                        "needs milestones",
+		"schedule=cosine":                           "needs total-steps",
+		"schedule=cosine\nmilestones=3":             "has no effect",
+		"gamma=0.5":                                 "has no effect",
+		"total-steps=5":                             "has no effect",
+		"milestones=5,5":                            "ascend",
+		"milestones=5,,7":                           "milestones",
+		"schedule=multistep\nmilestones=0":          "above 0",
 		"schedule=cosine\ntotal-steps=5\nwarm-up=5": "beyond",
-		"group=fc.*":                    "PATTERN=RULE",
-		"group==adam":                   "PATTERN=RULE",
-		"group=fc.*=":                   "PATTERN=RULE",
-		"group=[=adam":                  "malformed",
-		"group=fc.*=lbfgs":              "lbfgs",
-		"group=fc.*=adam,freq=10":       "freq",
-		"group=fc.*=adam,lr=0":          "above 0",
-		"group=fc.*=lr=0.1,adam":        "adam",
-		"group=fc.*=adam,optimizer=sgd": "behind the pattern",
-		"group=fc.*=adam,momentum=0.9":  "momentum has no effect on adam",
-		"group=fc.*=nesterov=true":      "needs momentum",
+		"group=fc.*":                                "PATTERN=RULE",
+		"group==adam":                               "PATTERN=RULE",
+		"group=fc.*=":                               "PATTERN=RULE",
+		"group=[=adam":                              "malformed",
+		"group=fc.*=lbfgs":                          "lbfgs",
+		"group=fc.*=adam,freq=10":                   "freq",
+		"group=fc.*=adam,lr=0":                      "above 0",
+		"group=fc.*=lr=0.1,adam":                    "adam",
+		"group=fc.*=adam,optimizer=sgd":             "behind the pattern",
+		"group=fc.*=adam,momentum=0.9":              "momentum has no effect on adam",
+		"group=fc.*=nesterov=true":                  "needs momentum",
 	} {
 		s, err := optim.Parse(text)
 		if err == nil {
@@ -180,7 +187,7 @@ func TestGroups(t *testing.T) {
 				grads[name] = p.upload(tensor.Of(1), []float64{1})
 			}
 			o := p.optimizer(t, "optimizer=sgd\n"+c.text)
-			if _, err := o.Step(0, grads, nil, 1); err != nil {
+			if _, err := o.Step(0, optim.Batch{Size: 1, Grads: grads}); err != nil {
 				t.Fatal(err)
 			}
 			for i, v := range p.values() {
@@ -206,7 +213,7 @@ func TestOptimizersThatCannotBeMade(t *testing.T) {
 		p := newProblem(ref.New())
 		s, err := optim.Parse(text)
 		if err == nil {
-			_, err = optim.New(p.be, s, p.params, p.layers, 1)
+			_, err = optim.New(p.be, s, optim.Parts{Params: p.params, Layers: p.layers}, 1)
 		}
 		if !errors.Is(err, optim.ErrSetting) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: error %v, which should say %q", text, err, says)
@@ -214,10 +221,10 @@ func TestOptimizersThatCannotBeMade(t *testing.T) {
 	}
 	p := newProblem(ref.New())
 	p.params = append(p.params, optim.Param{Name: "gru.i2r.weight", Value: p.upload(tensor.Of(2, 2), make([]float64, 4))})
-	if _, err := optim.New(p.be, optim.Settings{}, p.params, p.layers, 1); !errors.Is(err, optim.ErrSetting) || !strings.Contains(err.Error(), "gru.i2r.weight") {
+	if _, err := optim.New(p.be, optim.Settings{}, optim.Parts{Params: p.params, Layers: p.layers}, 1); !errors.Is(err, optim.ErrSetting) || !strings.Contains(err.Error(), "gru.i2r.weight") {
 		t.Errorf("a parameter without factors: error %v", err)
 	}
-	if _, err := optim.New(p.be, settings(t, "group=gru.*=adam\ngroup=*.bias=weight-decay=0.1,lr=0.5"), p.params, p.layers, 1); err != nil {
+	if _, err := optim.New(p.be, settings(t, "group=gru.*=adam\ngroup=*.bias=weight-decay=0.1,lr=0.5"), optim.Parts{Params: p.params, Layers: p.layers}, 1); err != nil {
 		t.Error(err)
 	}
 }

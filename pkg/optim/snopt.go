@@ -107,13 +107,12 @@ func (u unit) fits(pair kfac.Factors, found bool) error {
 }
 
 // precondition turns the gradients of the layer's weight and bias into directions, in the arena's memory.
-func (u unit) precondition(be backend.Backend, grads [2]tensor.T, batch float64) (directions [2]tensor.T) {
+func (u unit) precondition(be backend.Backend, grads [2]tensor.T, in kfac.Inversion) (directions [2]tensor.T) {
 	g := kfac.Gradient{Weight: grads[0], Bias: grads[1]}
 	d := kfac.Gradient{Weight: be.Plain(g.Weight.Shape)}
 	if len(u.members) > 1 {
 		d.Bias = be.Plain(g.Bias.Shape)
 	}
-	rule := u.members[0].rule
-	u.basis.Precondition(be, d, g, rule.Alpha, batch, rule.Eps+rule.WeightDecay)
+	u.basis.Precondition(be, d, g, in)
 	return [2]tensor.T{d.Weight, d.Bias}
 }

@@ -15,7 +15,8 @@ type State struct {
 }
 
 // State lists all of them in a fixed order, with the backend's own tensors: momentum, or mean and square, of each
-// parameter, and basis_weight, basis_bias, basis_output and scale of each layer that has been refreshed.
+// parameter, what adaptive damping knows of the loss, and basis_weight, basis_bias, basis_output and scale of each layer
+// that has been refreshed, with values_input and values_output where those are looked at.
 func (o *Optimizer) State() []State {
 	var list []State
 	for _, s := range o.slots() {
@@ -81,6 +82,9 @@ func (o *Optimizer) slots() []slot {
 			list = append(list, slot{state: s})
 		}
 	}
+	if o.marquardt != nil {
+		list = append(list, slot{state: State{"loss", "damping", o.marquardt.state.tensor}})
+	}
 	for _, u := range o.units {
 		if u.basis == nil {
 			continue
@@ -94,6 +98,10 @@ func (o *Optimizer) slots() []slot {
 		}
 		add("basis_output", u.basis.Output)
 		add("scale", u.basis.Scale)
+		if o.settings.usesSpectra() {
+			add("values_input", u.basis.Inputs)
+			add("values_output", u.basis.Outputs)
+		}
 	}
 	return list
 }

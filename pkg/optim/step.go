@@ -13,6 +13,7 @@ type Report struct {
 	LR         float64 // of the parameters in no group
 	GradNorm   float64 // Euclidean, over all parameters, of the gradient as it came
 	UpdateNorm float64 // Euclidean, of the change of all parameters
+	Damping    float64 // eps of this step; 0 unless it is adaptive
 	Refreshed  int     // layers with a new eigenbasis
 	Warnings   []string
 }
@@ -20,29 +21,53 @@ type Report struct {
 // LR is the learning rate of the parameters in no group at a step.
 func (o *Optimizer) LR(step int64) float64 { return o.settings.Main.LR * o.settings.factor(step) }
 
-// Step changes all parameters by the gradient of the mean loss over batch samples. Steps count from 0. grads has a
-// plain tensor of its shape for every parameter; none is modified. factors has the pair of every layer by its name
-// if the step Wants them, and is not looked at otherwise. A layer whose new factors are missing or cannot be
-// decomposed keeps the basis it has, with a warning.
+// Batch is what a step is told of its mini-batch. Nothing of it is modified.
+type Batch struct {
+	Size    int                     // samples
+	Loss    float64                 // mean; adaptive damping alone looks at it
+	Grads   map[string]tensor.T     // of the mean loss, by parameter: plain tensors of the parameters' shapes
+	Factors map[string]kfac.Factors // by layer; looked at if the step Wants them
+}
+
+// Step changes all parameters by the gradient of a mini-batch. Steps count from 0. A layer whose new factors are missing
+// or cannot be decomposed keeps the basis it has, with a warning.
 //
 // It returns ErrMismatch if a gradient is missing or of another shape, ErrNonFinite, naming the parameter, if a
-// gradient's square is not finite in the element type, and an error of kfac.Refresh or ErrMismatch if a layer has no
-// basis yet and gets none. Parameters and State are then as before, but for layers refreshed before the error. It returns
+// gradient's square is not finite in the element type, or if the loss is not and is needed, and an error of kfac.Refresh
+// or ErrMismatch if a layer has no basis yet and gets none. Parameters and State are then as before, but for layers refreshed before the error. It returns
 // ErrNonFinite, too, if the change of the parameters is not finite; they have changed then, and are of no use.
-func (o *Optimizer) Step(step int64, grads map[string]tensor.T, factors map[string]kfac.Factors, batch int) (Report, error) {
+func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	report := Report{LR: o.LR(step)}
 	var err error
-	if report.GradNorm, err = o.gradNorm(grads, float64(batch)); err != nil {
+	if report.GradNorm, err = o.gradNorm(b.Grads, float64(b.Size)); err != nil {
 		return Report{}, err
 	}
+	if o.marquardt != nil && (math.IsNaN(b.Loss) || math.IsInf(b.Loss, 0)) {
+		return Report{}, fmt.Errorf("adaptive damping: the loss is %g: %w", b.Loss, ErrNonFinite)
+	}
 	if o.Wants(step) {
-		if err := o.refresh(factors, &report); err != nil {
+		if err := o.refresh(b.Factors, &report); err != nil {
 			return Report{}, err
 		}
 	}
-	square := 0.0
-	for _, u := range o.units {
-		square += o.change(u, step, grads, float64(batch))
+	relief := 1.0
+	if o.marquardt != nil {
+		relief = o.marquardt.judge(step, b.Loss)
+		report.Damping = relief * o.dampingAtRest()
+	}
+	mark := o.be.Mark()
+	defer o.be.Release(mark)
+	moves := make([]move, len(o.units))
+	for i, u := range o.units {
+		moves[i] = o.direction(u, b, relief)
+	}
+	square, predicted := 0.0, 0.0
+	for i, u := range o.units {
+		s, p := o.change(u, step, moves[i], b.Grads)
+		square, predicted = square+s, predicted+p
+	}
+	if o.marquardt != nil {
+		o.marquardt.expect(predicted)
 	}
 	if report.UpdateNorm = math.Sqrt(square); math.IsNaN(square) || math.IsInf(square, 0) {
 		return Report{}, fmt.Errorf("the change of the parameters: %w", ErrNonFinite)
@@ -77,27 +102,49 @@ func (o *Optimizer) gradNorm(grads map[string]tensor.T, batch float64) (float64,
 	return math.Sqrt(total), nil
 }
 
-// change makes a unit's step and returns the squared norm of the parameters' change.
-func (o *Optimizer) change(u unit, step int64, grads map[string]tensor.T, batch float64) float64 {
+// move is where a unit is about to go: the gradients of its members, penalised, and what the optimizer makes of them.
+type move struct{ grads, directions [2]tensor.T }
+
+// direction finds a unit's, in the arena's memory. relief multiplies eps.
+func (o *Optimizer) direction(u unit, b Batch, relief float64) move {
+	var m move
+	for i, p := range u.members {
+		m.grads[i] = o.penalised(p, b.Grads[p.Param.Name])
+	}
+	m.directions = m.grads
+	if u.basis != nil {
+		m.directions = u.precondition(o.be, m.grads, o.settings.inversion(u.members[0].rule, b, relief))
+	}
+	return m
+}
+
+// change makes a unit's step and returns the squared norm of the parameters' change and, where somebody asks, the change
+// of the loss that the optimizer's model of it predicts.
+func (o *Optimizer) change(u unit, step int64, m move, grads map[string]tensor.T) (square, predicted float64) {
 	mark := o.be.Mark()
 	defer o.be.Release(mark)
-	var directions [2]tensor.T
-	for i, p := range u.members {
-		directions[i] = o.penalised(p, grads[p.Param.Name])
-	}
-	if u.basis != nil {
-		directions = u.precondition(o.be, directions, batch)
-	}
-	factor, sum := o.settings.factor(step), [1]float64{}
+	factor, sum, slope := o.settings.factor(step), [1]float64{}, [1]float64{}
+	var changes [2]tensor.T
 	for i, p := range u.members {
 		value := p.Param.Value
 		change := o.be.Plain(value.Shape)
 		o.be.Combine(change, []float64{-1}, value)
-		p.update.apply(o.be, value, directions[i], p.rule.LR*factor, step)
+		p.update.apply(o.be, value, m.directions[i], p.rule.LR*factor, step)
 		o.be.Combine(change, []float64{1, 1}, change, value)
 		o.be.Dot(sum[:], change, change)
+		changes[i] = change
 	}
-	return sum[0]
+	if o.marquardt == nil {
+		return sum[0], 0
+	}
+	for i, p := range u.members {
+		o.be.Dot(slope[:], grads[p.Param.Name], changes[i])
+	}
+	predicted = slope[0]
+	if u.basis != nil {
+		predicted += u.basis.Curvature(o.be, kfac.Gradient{Weight: changes[0], Bias: changes[1]}) / 2
+	}
+	return sum[0], predicted
 }
 
 // penalised is the gradient with that of the penalty gamma |theta|^2 / 2, where the rule has one.

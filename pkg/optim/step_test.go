@@ -150,7 +150,7 @@ func TestSNOptAgainstAlgorithm2(t *testing.T) {
 		d.Scale(lr, buffer)
 		theta.Sub(theta, &d)
 
-		if _, err := o.Step(step, grads, factors, batch); err != nil {
+		if _, err := o.Step(step, optim.Batch{Size: batch, Grads: grads, Factors: factors}); err != nil {
 			t.Fatal(err)
 		}
 		got := p.values()
@@ -181,7 +181,7 @@ func TestSNOptOnAQuadraticWithKroneckerCurvature(t *testing.T) {
 			var g mat.Dense
 			g.Product(b, mat.NewDense(out, in, download(p.be, w)), a)
 			grads := map[string]tensor.T{"w": p.upload(tensor.Of(out, in), g.RawMatrix().Data)}
-			if _, err := o.Step(step, grads, factors, 1); err != nil {
+			if _, err := o.Step(step, optim.Batch{Size: 1, Grads: grads, Factors: factors}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -207,7 +207,7 @@ func TestReport(t *testing.T) {
 				sum += v * v
 			}
 		}
-		report, err := o.Step(step, grads, p.factors(step), 16)
+		report, err := o.Step(step, optim.Batch{Size: 16, Grads: grads, Factors: p.factors(step)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +258,7 @@ func TestStepsThatAreRefusedChangeNothing(t *testing.T) {
 				values, state := p.values(), p.copied(o)
 				grads := p.grads(2)
 				c.spoil(p, grads)
-				_, err := o.Step(2, grads, p.factors(2), 16)
+				_, err := o.Step(2, optim.Batch{Size: 16, Grads: grads, Factors: p.factors(2)})
 				if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.names) {
 					t.Errorf("error %v", err)
 				}
@@ -284,10 +284,10 @@ func TestRefreshThatFails(t *testing.T) {
 		return f
 	}
 	initial := p.values()
-	if _, err := o.Step(0, p.grads(0), bad(0), 16); !errors.Is(err, eigen.ErrNonFinite) || !strings.Contains(err.Error(), "layer fc") {
+	if _, err := o.Step(0, optim.Batch{Size: 16, Grads: p.grads(0), Factors: bad(0)}); !errors.Is(err, eigen.ErrNonFinite) || !strings.Contains(err.Error(), "layer fc") {
 		t.Errorf("first refresh: error %v", err)
 	}
-	if _, err := o.Step(0, p.grads(0), nil, 16); !errors.Is(err, optim.ErrMismatch) {
+	if _, err := o.Step(0, optim.Batch{Size: 16, Grads: p.grads(0)}); !errors.Is(err, optim.ErrMismatch) {
 		t.Errorf("first refresh without factors: error %v", err)
 	}
 	same(t, "parameters", p.values(), initial)
@@ -303,7 +303,7 @@ func TestRefreshThatFails(t *testing.T) {
 		"missing":      {"ode.conv": p.factors(2)["ode.conv"]},
 		"wrong shape":  {"ode.conv": p.factors(2)["ode.conv"], "fc": p.factors(2)["ode.conv"]},
 	} {
-		report, err := o.Step(2, p.grads(2), factors, 16)
+		report, err := o.Step(2, optim.Batch{Size: 16, Grads: p.grads(2), Factors: factors})
 		if err != nil || report.Refreshed != 1 || len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "layer fc keeps") {
 			t.Errorf("%s: error %v, report %+v", name, err, report)
 		}

@@ -40,6 +40,7 @@ type StepRecord struct {
 	GradNorm    float64 `json:"grad_norm"`
 	UpdateNorm  float64 `json:"update_norm"`
 	Refresh     bool    `json:"refresh"`
+	Damping     float64 `json:"damping,omitempty"` // eps, where it is adaptive
 
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -190,7 +191,7 @@ func (r *ring) apply(set *wire.Set) error {
 	}
 	if r.options.Done != nil {
 		record := StepRecord{Step: set.Step, LR: report.LR, Seconds: r.saving + wait + compute + r.watch.lap(), Wait: wait, Compute: compute,
-			GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Warnings: report.Warnings}
+			GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Damping: report.Damping, Warnings: report.Warnings}
 		record.Loss, _ = set.Scalar("loss")
 		for name, field := range map[string]*int64{"epoch": &record.Epoch, "nfe_forward": &record.NFEForward, "nfe_backward": &record.NFEBackward} {
 			v, _ := set.Scalar(name)

@@ -51,7 +51,7 @@ func newTrainer(be backend.Backend, n *model.Network, s optim.Settings, values [
 		layers = append(layers, layer)
 	}
 	var err error
-	t.opt, err = optim.New(be, s, params, layers, threads)
+	t.opt, err = optim.New(be, s, optim.Parts{Params: params, Layers: layers}, threads)
 	return t, err
 }
 
@@ -152,8 +152,12 @@ func (t *trainer) advance(set *wire.Set) (optim.Report, error) {
 	if !ok || !(batch >= 1 && batch <= math.MaxInt32) || batch != math.Trunc(batch) {
 		return optim.Report{}, fmt.Errorf("step %d: there is no scalar batch_size that counts samples: %w", set.Step, ErrMismatch)
 	}
-	if loss, ok := set.Scalar("loss"); ok && (math.IsNaN(loss) || math.IsInf(loss, 0)) {
+	loss, ok := set.Scalar("loss")
+	if ok && (math.IsNaN(loss) || math.IsInf(loss, 0)) {
 		return optim.Report{}, fmt.Errorf("step %d: the loss is %g: %w", set.Step, loss, ErrNonFinite)
+	}
+	if !ok {
+		loss = math.NaN() // the optimizer refuses it if it looks at it
 	}
 	mark := t.be.Mark()
 	defer t.be.Release(mark)
@@ -172,7 +176,7 @@ func (t *trainer) advance(set *wire.Set) (optim.Report, error) {
 			return optim.Report{}, err
 		}
 	}
-	report, err := t.opt.Step(t.step, grads, factors, int(batch))
+	report, err := t.opt.Step(t.step, optim.Batch{Size: int(batch), Loss: loss, Grads: grads, Factors: factors})
 	if err != nil {
 		return report, fmt.Errorf("step %d: %w", t.step, err)
 	}
