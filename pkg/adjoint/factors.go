@@ -35,7 +35,7 @@ func (f *Factors) Tap(weight, scale float64) nn.Tap {
 	return func(l *nn.Affine, z, g tensor.T, t []float64) {
 		samples, positions := float64(z.N), float64(l.Geometry.OH()*l.Geometry.OW())
 		gram := f.gram[l]
-		f.be.PatchGram(gram[0], l.Geometry, z, t[0])
+		f.be.PatchGram(gram[0], l.Geometry, z, t)
 		f.be.Combine(f.A[l], []float64{1, weight / samples}, f.A[l], gram[0])
 		f.be.CotangentGram(gram[1], l.Geometry, g)
 		f.be.Combine(f.B[l], []float64{1, weight * scale * samples / positions}, f.B[l], gram[1])

@@ -46,16 +46,21 @@ type Backend interface {
 	ConvForward(dst tensor.T, g Conv, p Packed, image, x tensor.T) // image from BiasImage, or the zero T for none
 	ConvBackward(dx tensor.T, g Conv, p Packed, dy tensor.T)
 	ConvGrad(dw tensor.T, g Conv, dy, x tensor.T)
-	PatchGram(dst tensor.T, g Conv, x tensor.T, t float64)
+	PatchGram(dst tensor.T, g Conv, x tensor.T, t []float64) // t has one element or one for each sample
 	CotangentGram(dst tensor.T, g Conv, dy tensor.T)
 
-	// SumBatch writes dst_d = sum_n x[n]_d: dst plain of x's sample size, in the layout's feature order
-	// ((h, w, c) for images).
-	SumBatch(dst, x tensor.T)
+	// Between a batch and an image, a plain tensor of the batch's sample size in the layout's feature order ((h, w, c) for
+	// images): SumBatch writes dst_d = sum_n weight[n] x[n]_d, weight nil for ones; AddImages adds y[n] += coef[n] image,
+	// coef having one element or one for each sample; DotImage adds sum[n] += sum_d x[n]_d image_d.
+	SumBatch(dst, x tensor.T, weight []float64)
+	AddImages(y tensor.T, coef []float64, image tensor.T)
+	DotImage(sum []float64, x, image tensor.T)
 
-	// Activate writes dst = sigma(x); ActivateGrad writes dx = dy sigma'(x). dst may be x, dx may be dy.
+	// Activate writes dst = sigma(x); ActivateGrad writes dx = dy sigma'(x); ActivateGrad2 adds dx += dy v sigma''(x).
+	// dst may be x; dx of ActivateGrad may be dy.
 	Activate(dst tensor.T, a Activation, x tensor.T)
 	ActivateGrad(dx tensor.T, a Activation, dy, x tensor.T)
+	ActivateGrad2(dx tensor.T, a Activation, dy, v, x tensor.T)
 
 	// AvgPool writes the means of non-overlapping k x k windows of x [C, H, W]; dst [C, H/k, W/k], a rest is dropped.
 	// AvgPoolGrad spreads dy / k^2 back over x's windows, zero on the rest.

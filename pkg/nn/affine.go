@@ -84,7 +84,7 @@ func (m *affineMap) VJP(want Cotangents, dy tensor.T, t []float64, x tensor.T) {
 		return
 	}
 	if g.Bias || g.Time {
-		m.be.SumBatch(m.gsum, dy)
+		m.be.SumBatch(m.gsum, dy, nil)
 	}
 	if want.Params != nil {
 		m.be.ConvGrad(want.Params[0], g, dy, x) // dw = sum_n dy (x) patches of x

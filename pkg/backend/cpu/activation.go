@@ -6,18 +6,18 @@ import (
 	"odepipe/pkg/backend"
 )
 
-// activations are the functions and their derivatives in float32, by backend.Activation. Each is written with the
+// activations are the functions and their first two derivatives in float32, by backend.Activation. Each is written with the
 // exponential of a number that is not positive, so nothing overflows, and without the difference of near numbers. The vectorised
 // kernels use the same formulas and constants; both stay within four units in the last place. GELU alone goes by way
 // of float64.
-var activations = [...]struct{ value, slope func(float32) float32 }{
-	backend.ReLU:     {relu, reluSlope},
-	backend.Tanh:     {tanh, tanhSlope},
-	backend.Softplus: {softplus, sigmoid},
-	backend.Sigmoid:  {sigmoid, sigmoidSlope},
-	backend.GELU:     {gelu, geluSlope},
-	backend.SiLU:     {silu, siluSlope},
-	backend.ELU:      {elu, eluSlope},
+var activations = [...]struct{ value, slope, curvature func(float32) float32 }{
+	backend.ReLU:     {relu, reluSlope, func(float32) float32 { return 0 }},
+	backend.Tanh:     {tanh, tanhSlope, tanhCurvature},
+	backend.Softplus: {softplus, sigmoid, sigmoidSlope},
+	backend.Sigmoid:  {sigmoid, sigmoidSlope, sigmoidCurvature},
+	backend.GELU:     {gelu, geluSlope, geluCurvature},
+	backend.SiLU:     {silu, siluSlope, siluCurvature},
+	backend.ELU:      {elu, eluSlope, eluCurvature},
 }
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
@@ -85,6 +85,9 @@ func tanhSlope(x float32) float32 {
 	return 4 * e / ((1 + e) * (1 + e))
 }
 
+// tanhCurvature is -2 tanh tanh'.
+func tanhCurvature(x float32) float32 { return -2 * tanh(x) * tanhSlope(x) }
+
 // sigmoids is the pair of sigmoid(x) and 1 - sigmoid(x) = sigmoid(-x).
 func sigmoids(x float32) (at, opposite float32) {
 	e := expNegative(-abs(x))
@@ -104,6 +107,9 @@ func sigmoidSlope(x float32) float32 {
 	s, opposite := sigmoids(x)
 	return s * opposite
 }
+
+// sigmoidCurvature is s' (1 - 2 s) = -s' tanh(x/2).
+func sigmoidCurvature(x float32) float32 { return -sigmoidSlope(x) * tanh(x/2) }
 
 // softplus x = max(x, 0) + log(1 + e), e = e^-|x|, and log(1 + e) = 2 artanh(e / (2 + e)), the argument being at most 1/3.
 func softplus(x float32) float32 {
@@ -127,6 +133,9 @@ func siluSlope(x float32) float32 {
 	return s + x*s*opposite
 }
 
+// siluCurvature is s' (2 + x (1 - 2 s)) = s' (2 - x tanh(x/2)).
+func siluCurvature(x float32) float32 { return sigmoidSlope(x) * (2 - x*tanh(x/2)) }
+
 func elu(x float32) float32 {
 	if x > 0 {
 		return x
@@ -141,12 +150,27 @@ func eluSlope(x float32) float32 {
 	return expNegative(x)
 }
 
+func eluCurvature(x float32) float32 {
+	if x > 0 {
+		return 0
+	}
+	return expNegative(x)
+}
+
 // normal is the normal distribution function.
 func normal(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
+
+// density is that of the normal distribution.
+func density(x float64) float64 { return math.Exp(-x*x/2) / math.Sqrt(2*math.Pi) }
 
 func gelu(x float32) float32 { return float32(float64(x) * normal(float64(x))) }
 
 func geluSlope(x float32) float32 {
 	y := float64(x)
-	return float32(normal(y) + y*math.Exp(-y*y/2)/math.Sqrt(2*math.Pi))
+	return float32(normal(y) + y*density(y))
+}
+
+func geluCurvature(x float32) float32 {
+	y := float64(x)
+	return float32((2 - y*y) * density(y))
 }

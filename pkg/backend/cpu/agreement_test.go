@@ -150,8 +150,8 @@ func affine(b bench, g backend.Conv, n int) {
 	b.fast.ConvGrad(dw.fast, g, dy.fast, x.fast)
 	b.exact.ConvGrad(dw.exact, g, dy.exact, x.exact)
 	b.agree("weight gradient", dw, n*pixels.Size()/g.Out)
-	b.fast.SumBatch(sum.fast, dy.fast)
-	b.exact.SumBatch(sum.exact, dy.exact)
+	b.fast.SumBatch(sum.fast, dy.fast, nil)
+	b.exact.SumBatch(sum.exact, dy.exact, nil)
 	b.fast.BiasImageGrad(dw.fast, bias.fast, g, sum.fast, t)
 	b.exact.BiasImageGrad(dw.exact, bias.exact, g, sum.exact, t)
 	b.agree("weight gradient with its time channel", dw, n*pixels.Size()/g.Out)
@@ -160,9 +160,11 @@ func affine(b bench, g backend.Conv, n int) {
 	}
 	if k := g.GramSize(); k < 700 {
 		gram := b.random(0, tensor.Of(k, k))
-		b.fast.PatchGram(gram.fast, g, x.fast, t)
-		b.exact.PatchGram(gram.exact, g, x.exact, t)
-		b.agree("patch Gram matrix", gram, n*pixels.Size()/g.Out)
+		for _, times := range [][]float64{{t}, b.numbers(n)} {
+			b.fast.PatchGram(gram.fast, g, x.fast, times)
+			b.exact.PatchGram(gram.exact, g, x.exact, times)
+			b.agree(fmt.Sprintf("patch Gram matrix of %d times", len(times)), gram, n*pixels.Size()/g.Out)
+		}
 	}
 	gram := b.random(0, tensor.Of(g.Out, g.Out))
 	b.fast.CotangentGram(gram.fast, g, dy.fast)
@@ -238,7 +240,7 @@ func elementwise(b bench, n int, shape tensor.Shape) {
 		b.exact.Combine(dst.exact, coef, exact...)
 		b.agree(fmt.Sprintf("combination of %d terms", terms), dst, terms)
 	}
-	x, y, dst := b.random(n, shape), b.random(n, shape), b.random(n, shape)
+	x, y, v, dst := b.random(n, shape), b.random(n, shape), b.random(n, shape), b.random(n, shape)
 	got, want := make([]float64, max(n, 1)), make([]float64, max(n, 1))
 	b.fast.Dot(got, x.fast, y.fast)
 	b.exact.Dot(want, x.exact, y.exact)
@@ -250,13 +252,16 @@ func elementwise(b bench, n int, shape tensor.Shape) {
 		b.fast.ActivateGrad(dst.fast, backend.Activation(a), y.fast, x.fast)
 		b.exact.ActivateGrad(dst.exact, backend.Activation(a), y.exact, x.exact)
 		b.agree("derivative of "+backend.Activations[a], dst, 1)
+		b.fast.ActivateGrad2(dst.fast, backend.Activation(a), y.fast, v.fast, x.fast)
+		b.exact.ActivateGrad2(dst.exact, backend.Activation(a), y.exact, v.exact, x.exact)
+		b.agree("second derivative of "+backend.Activations[a], dst, 4)
 	}
 	if n == 0 {
 		return
 	}
 	sum := b.random(0, shape)
-	b.fast.SumBatch(sum.fast, x.fast)
-	b.exact.SumBatch(sum.exact, x.exact)
+	b.fast.SumBatch(sum.fast, x.fast, nil)
+	b.exact.SumBatch(sum.exact, x.exact, nil)
 	b.agree("sum over the batch", sum, n)
 }
 

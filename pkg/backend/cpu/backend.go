@@ -27,6 +27,7 @@ type Backend struct {
 	spread   gramSpread
 	stream   stream
 	factors  factors
+	images   images
 
 	matrix tilePlan // of the matrix product in hand
 }

@@ -24,6 +24,8 @@ type everyOperation struct {
 	coef        []float64
 	states      []tensor.T
 	sums        []float64
+	times       []float64 // of each sample
+	each        [][]float64
 }
 
 func newEveryOperation(threads int) *everyOperation {
@@ -42,6 +44,10 @@ func newEveryOperation(threads int) *everyOperation {
 		}
 	}
 	o.states = []tensor.T{o.x, o.dx, o.x}
+	for range o.sums {
+		o.times = append(o.times, rng.NormFloat64())
+	}
+	o.each = [][]float64{o.times, nil, o.times}
 	return o
 }
 
@@ -56,12 +62,17 @@ func (o *everyOperation) run() {
 	be.ConvBackward(o.dx, g, packed, o.y)
 	be.ConvGrad(o.dw, g, o.y, o.x)
 	sum := be.Plain(o.image.Shape)
-	be.SumBatch(sum, o.y)
+	be.SumBatch(sum, o.y, nil)
 	be.BiasImageGrad(o.dw, o.db, g, sum, 0.3)
-	be.PatchGram(o.gram, g, o.x, 0.3)
+	be.SumBatch(o.image, o.y, o.times)
+	be.DotImage(o.sums, o.y, o.image)
+	be.AddImages(o.y, o.times, sum)
+	be.PatchGram(o.gram, g, o.x, o.times)
 	be.CotangentGram(o.gramY, g, o.y)
 	be.Gemm(o.matrix, false, o.gram, true, o.gram)
 	be.Combine(o.dx, o.coef, o.states...)
+	be.CombineEach(o.dx, o.each, o.states...)
+	be.ActivateGrad2(o.dx, backend.Tanh, o.x, o.x, o.x)
 	be.ScaledSquares(o.sums, o.coef, o.states, o.x, o.dx, 1, 1e-3)
 	be.Dot(o.sums, o.x, o.dx)
 	be.Flatten(be.Batch(100, tensor.Of(o.y.Shape.Size())), o.y)

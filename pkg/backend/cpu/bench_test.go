@@ -69,7 +69,7 @@ func BenchmarkAffine(b *testing.B) {
 				{"forward", fma, func() { be.ConvForward(y, g, packed, image, x) }},
 				{"backward", fma, func() { be.ConvBackward(x, g, packed, y) }},
 				{"grad", fma, func() { be.ConvGrad(w, g, y, x) }},
-				{"patch gram", l.n * g.GramSize() * g.GramSize() * g.OH() * g.OW() / 2, func() { be.PatchGram(gramX, g, x, 0.5) }},
+				{"patch gram", l.n * g.GramSize() * g.GramSize() * g.OH() * g.OW() / 2, func() { be.PatchGram(gramX, g, x, []float64{0.5}) }},
 				{"cotangent gram", l.n * g.Out * g.Out * g.OH() * g.OW() / 2, func() { be.CotangentGram(gramY, g, y) }},
 			} {
 				b.Run(fmt.Sprintf("%s/%s/%d", l.name, op.name, threads), func(b *testing.B) {
@@ -135,7 +135,7 @@ func BenchmarkElementwise(b *testing.B) {
 			{"combine 7 by sample", func() { be.CombineEach(k[0], each[:], k[:]...) }},
 			{"scaled squares 6", func() { be.ScaledSquares(sum, coef[:6], k[:6], k[0], k[1], 1e-3, 1e-3) }},
 			{"dot", func() { be.Dot(sum, k[0], k[1]) }},
-			{"sum batch", func() { be.SumBatch(plain, k[0]) }},
+			{"sum batch", func() { be.SumBatch(plain, k[0], nil) }},
 			{"relu", func() { be.Activate(k[0], backend.ReLU, k[1]) }},
 			{"relu grad", func() { be.ActivateGrad(k[0], backend.ReLU, k[0], k[1]) }},
 			{"tanh", func() { be.Activate(k[0], backend.Tanh, k[1]) }},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"odepipe/pkg/tensor"
+	"odepipe/pkg/testkit"
 )
 
 // bySample are the batches that operations with numbers of each sample's own are tested on.
@@ -54,6 +55,29 @@ func TestCombinationsBySampleAgreeWithTheReference(t *testing.T) {
 				b.exact.CombineEach(dst.exact, coef, exact...)
 				b.agree(fmt.Sprintf("combination of %d terms, %d samples %v", terms, k.n, k.shape), dst, terms)
 			}
+		}
+	})
+}
+
+func TestImagesOfABatchAgreeWithTheReference(t *testing.T) {
+	eachSet(t, func(b bench) {
+		for _, k := range bySample {
+			what := fmt.Sprintf("%d samples %v", k.n, k.shape)
+			x, y, image := b.random(k.n, k.shape), b.random(k.n, k.shape), b.random(0, k.shape)
+			for _, coef := range [][]float64{b.numbers(1), b.numbers(k.n)} {
+				b.fast.AddImages(y.fast, coef, image.fast)
+				b.exact.AddImages(y.exact, coef, image.exact)
+				b.agree("images added, "+what, y, 2)
+			}
+			got, want := make([]float64, k.n), make([]float64, k.n)
+			got[0], want[0] = 3, 3
+			b.fast.DotImage(got, x.fast, image.fast)
+			b.exact.DotImage(want, x.exact, image.exact)
+			testkit.Close(b, "dots with an image, "+what, got, want, 1e-4, 1e-5)
+			weight := b.numbers(k.n)
+			b.fast.SumBatch(image.fast, x.fast, weight)
+			b.exact.SumBatch(image.exact, x.exact, weight)
+			b.agree("weighted sum, "+what, image, k.n)
 		}
 	})
 }

@@ -20,6 +20,7 @@ func newGeneric() *kernels {
 		f := activations[a]
 		k.activate[a] = func(c *streamCall) { genericActivate(c, f.value) }
 		k.activateGrad[a] = func(c *streamCall) { genericActivateGrad(c, f.slope) }
+		k.activateGrad2[a] = func(c *streamCall) { genericActivateGrad2(c, f.curvature) }
 	}
 	return k
 }
@@ -135,6 +136,14 @@ func genericActivateGrad(c *streamCall, slope func(float32) float32) {
 	dst, dy := from(c.dst, c.offset, c.rows*lanes), from(c.y, c.offset, c.rows*lanes)
 	for i, x := range from(c.x, c.offset, c.rows*lanes) {
 		dst[i] = dy[i] * slope(x)
+	}
+}
+
+func genericActivateGrad2(c *streamCall, curvature func(float32) float32) {
+	n := c.rows * lanes
+	dst, dy, v := from(c.dst, c.offset, n), from(c.y, c.offset, n), from(c.terms.x, c.offset, n)
+	for i, x := range from(c.x, c.offset, n) {
+		dst[i] += dy[i] * v[i] * curvature(x)
 	}
 }
 

@@ -25,8 +25,8 @@ func (be *Backend) CotangentGram(dst tensor.T, g backend.Conv, dy tensor.T) {
 
 // PatchGram writes dst[K, K] = sum over samples and output positions of z z^T, z = the patch of [t, x] and a final 1.
 // The part of x with itself is put together as gramPlan says; the rows and columns of the time channel and of the 1 are
-// sums of x over windows.
-func (be *Backend) PatchGram(dst tensor.T, g backend.Conv, x tensor.T, t float64) {
+// sums of x over windows. t has one element or one for each sample.
+func (be *Backend) PatchGram(dst tensor.T, g backend.Conv, x tensor.T, t []float64) {
 	side := g.GramSize()
 	if x.Shape.Size() != g.In*g.H*g.W || dst.Shape.Size() != side*side {
 		panic("cpu: tensors do not fit the convolution")
@@ -39,9 +39,7 @@ func (be *Backend) PatchGram(dst tensor.T, g backend.Conv, x tensor.T, t float64
 		be.patchProducts(floats(dst), g, x)
 	}
 	if g.Time || g.Bias {
-		sums := be.Plain(x.Shape)
-		be.SumBatch(sums, x)
-		constantRows(floats(dst), g, floats(sums), x.N, t)
+		be.constantRows(floats(dst), g, x, t)
 	}
 	be.Release(mark)
 }
@@ -124,33 +122,61 @@ func (s *gramSpread) addRegions(sum []float32, c, from, to int, columns []float3
 	}
 }
 
-// constantRows writes the rows and columns of the time channel and of the final 1; sums [H, W, In] is x summed over the
-// n samples.
-func constantRows(dst []float32, g backend.Conv, sums []float32, n int, t float64) {
+// constants is what the rows of the time channel and of the final 1 are made of: x summed over the samples, and
+// summed with weight t.
+type constants struct {
+	sums, timed  []float32 // sum_n x[n] and, but for a factor scale, sum_n t_n x[n]; [H, W, In]
+	scale        float64
+	n            float64
+	time, square float64 // sum_n t_n, sum_n t_n^2
+}
+
+// constantRows writes the rows and columns of the time channel and of the final 1.
+func (be *Backend) constantRows(dst []float32, g backend.Conv, x tensor.T, t []float64) {
+	sums, n := be.Plain(x.Shape), float64(x.N)
+	be.SumBatch(sums, x, nil)
+	c := constants{sums: floats(sums), timed: floats(sums), n: n}
+	switch {
+	case !g.Time:
+	case len(t) == 1:
+		c.scale, c.time, c.square = t[0], n*t[0], n*t[0]*t[0]
+	default:
+		timed := be.Plain(x.Shape)
+		be.SumBatch(timed, x, t)
+		c.timed, c.scale = floats(timed), 1
+		for _, v := range t {
+			c.time += v
+			c.square += v * v
+		}
+	}
+	c.write(dst, g)
+}
+
+func (c constants) write(dst []float32, g backend.Conv) {
 	side, window, time := g.GramSize(), g.Kernel*g.Kernel, g.Channels()-g.In
 	set := func(i, j int, v float64) { dst[i*side+j], dst[j*side+i] = float32(v), float32(v) }
 	for tap := 0; tap < window; tap++ {
 		rows, columns := outputs(g, tap/g.Kernel, g.H, g.OH()), outputs(g, tap%g.Kernel, g.W, g.OW())
 		for other := 0; g.Time && other < window; other++ { // the time channel at tap other
 			r := meet(rows, outputs(g, other/g.Kernel, g.H, g.OH()))
-			c := meet(columns, outputs(g, other%g.Kernel, g.W, g.OW()))
-			set(other, tap, t*t*float64(n*(r.hi-r.lo)*(c.hi-c.lo)))
+			w := meet(columns, outputs(g, other%g.Kernel, g.W, g.OW()))
+			set(other, tap, c.square*float64((r.hi-r.lo)*(w.hi-w.lo)))
 			for k := 0; k < g.In; k++ {
-				set(other, (k+time)*window+tap, t*tapSum(g, sums[k:], tap, r, c))
+				set(other, (k+time)*window+tap, c.scale*tapSum(g, c.timed[k:], tap, r, w))
 			}
 		}
 		if !g.Bias {
 			continue
 		}
 		if g.Time {
-			set(side-1, tap, t*float64(n*(rows.hi-rows.lo)*(columns.hi-columns.lo)))
+			set(side-1, tap, c.time*float64((rows.hi-rows.lo)*(columns.hi-columns.lo)))
 		}
 		for k := 0; k < g.In; k++ {
-			set(side-1, (k+time)*window+tap, tapSum(g, sums[k:], tap, rows, columns))
+			set(side-1, (k+time)*window+tap, tapSum(g, c.sums[k:], tap, rows, columns))
 		}
 	}
 	if g.Bias {
-		set(side-1, side-1, float64(n*g.OH()*g.OW()))
+		set(side-1, side-1, c.n*float64(g.OH()*g.OW()))
 	}
 }
 

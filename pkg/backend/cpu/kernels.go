@@ -16,6 +16,7 @@ type kernels struct {
 	dotLanes      func(*streamCall)    // sum += x y
 	activate      [7]func(*streamCall) // dst = sigma(x), by backend.Activation
 	activateGrad  [7]func(*streamCall) // dst = y sigma'(x)
+	activateGrad2 [7]func(*streamCall) // dst += y v sigma''(x), v being the one term
 	scaledSquares func(*streamCall)    // sum += ((sum of terms) / (atol + rtol max(|x|, |y|)))^2
 }
 

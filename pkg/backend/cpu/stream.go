@@ -256,6 +256,21 @@ func (be *Backend) ActivateGrad(dx tensor.T, a backend.Activation, dy, x tensor.
 	be.mapRows(be.kernels.activateGrad[a], call, len(d), activationCost(a))
 }
 
+// ActivateGrad2 adds dx += dy v sigma”(x).
+func (be *Backend) ActivateGrad2(dx tensor.T, a backend.Activation, dy, v, x tensor.T) {
+	sameSize(dx, x)
+	sameSize(dx, dy)
+	sameSize(dx, v)
+	if a == backend.ReLU {
+		return
+	}
+	d := floats(dx)
+	be.terms = append(be.terms[:0], term{x: unsafe.SliceData(floats(v))})
+	call := streamCall{dst: unsafe.SliceData(d), x: unsafe.SliceData(floats(x)), y: unsafe.SliceData(floats(dy)),
+		terms: &be.terms[0], count: 1}
+	be.mapRows(be.kernels.activateGrad2[a], call, len(d), 4*activationCost(a))
+}
+
 // activationCost is that of a row of 16.
 func activationCost(a backend.Activation) int {
 	if a == backend.ReLU {

@@ -6,15 +6,17 @@ import (
 	"odepipe/pkg/tensor"
 )
 
-// SumBatch writes dst_d = sum_n x[n]_d: the whole blocks are added up lane by lane as a linear combination, then the
-// lanes of each feature.
-func (be *Backend) SumBatch(dst, x tensor.T) {
+// SumBatch writes dst_d = sum_n weight[n] x[n]_d. Without weights, the whole blocks are added up lane by lane as a linear
+// combination, then the lanes of each feature.
+func (be *Backend) SumBatch(dst, x tensor.T, weight []float64) {
 	d, v := floats(dst), floats(x)
 	size := x.Shape.Size()
-	if x.N == 0 || dst.N != 0 || len(d) != size {
-		panic("cpu: sizes disagree")
-	}
+	sameImage(x, dst)
 	if size == 0 {
+		return
+	}
+	if weight != nil {
+		be.weightedSum(d, v, weight, x.N)
 		return
 	}
 	mark := be.Mark()

@@ -85,15 +85,3 @@ func (*Backend) Dot(sum []float64, x, y tensor.T) {
 		}
 	}
 }
-
-// SumBatch writes dst_d = sum_n x[n]_d.
-func (*Backend) SumBatch(dst, x tensor.T) {
-	out, in := numbers(dst), numbers(x)
-	mustMatch(len(out), x.Shape.Size())
-	for d := range out {
-		out[d] = 0
-		for n := range x.N {
-			out[d] += in[n*len(out)+d]
-		}
-	}
-}

@@ -41,7 +41,7 @@ func TestConvolutionByHand(t *testing.T) {
 
 	dw, db, gsum := plain(be, []float64{9, 9, 9, 9, 8, 8, 8, 8, 7, 7, 7, 7, 6, 6, 6, 6}, 2, 2, 2, 2), be.Plain(tensor.Of(2)), be.Plain(tensor.Of(2, 2, 2))
 	be.ConvGrad(dw, g, dy, x)
-	be.SumBatch(gsum, dy)
+	be.SumBatch(gsum, dy, nil)
 	testkit.Close(t, "time channel left alone", append(dw.Buf.F64[0:4:4], dw.Buf.F64[8:12]...), []float64{9, 9, 9, 9, 7, 7, 7, 7}, 0, 0)
 	be.BiasImageGrad(dw, db, g, gsum, 100)
 	testkit.Close(t, "dw", dw.Buf.F64, []float64{200, 0, 0, 100, 8, 0, 0, 1, 0, 0, 100, 0, 0, 0, 2, 0}, 0, 0)
@@ -62,12 +62,19 @@ func TestLinearByHand(t *testing.T) {
 	testkit.Close(t, "image without bias", image.Buf.F64, []float64{3.5}, 0, 0)
 
 	gram := be.Plain(tensor.Of(4, 4))
-	be.PatchGram(gram, g, x, 0.5)
+	be.PatchGram(gram, g, x, []float64{0.5})
 	testkit.Close(t, "gram of (t, x0, x1, 1)", gram.Buf.F64, []float64{
 		0.5, 5.5, 50, 1,
 		5.5, 101, 1000, 11,
 		50, 1000, 10000, 100,
 		1, 11, 100, 2,
+	}, 0, 0)
+	be.PatchGram(gram, g, x, []float64{0.5, 2})
+	testkit.Close(t, "gram with a time of each sample", gram.Buf.F64, []float64{
+		4.25, 20.5, 200, 2.5,
+		20.5, 101, 1000, 11,
+		200, 1000, 10000, 100,
+		2.5, 11, 100, 2,
 	}, 0, 0)
 	cotangents := be.Plain(tensor.Of(1, 1))
 	be.CotangentGram(cotangents, g, batch(be, []float64{2, 3}, 2, 1))
@@ -174,7 +181,7 @@ func TestAgainstExplicitPatches(t *testing.T) {
 			}
 			testkit.Close(t, "y", download(be, l.y), y, 1e-13, 0)
 			got := be.Plain(tensor.Of(size, size))
-			be.PatchGram(got, g, l.x, l.t)
+			be.PatchGram(got, g, l.x, []float64{l.t})
 			testkit.Close(t, "gram of patches", got.Buf.F64, gram, 1e-12, 0)
 		})
 	}
@@ -233,7 +240,7 @@ func TestLayerDerivatives(t *testing.T) {
 			gsum := be.Plain(tensor.Of(g.OH(), g.OW(), g.Out))
 			be.ConvBackward(dx, g, be.Pack(g, l.w), l.dy)
 			be.ConvGrad(dw, g, l.dy, l.x)
-			be.SumBatch(gsum, l.dy)
+			be.SumBatch(gsum, l.dy, nil)
 			be.BiasImageGrad(dw, db, g, gsum, l.t)
 			testkit.Close(t, "dx", download(be, dx), numeric(l.x), 1e-8, 0)
 			testkit.Close(t, "dw", dw.Buf.F64, numeric(l.w), 1e-8, 0)

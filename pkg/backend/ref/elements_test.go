@@ -105,11 +105,25 @@ func TestDotAndSumBatch(t *testing.T) {
 	testkit.Close(t, "dot of plain tensors", sum[:1], []float64{14}, 0, 0)
 
 	total := be.Plain(tensor.Of(2))
-	be.SumBatch(total, x)
+	be.SumBatch(total, x, nil)
 	testkit.Close(t, "sum over the batch", total.Buf.F64, []float64{9, 12}, 0, 0)
 	pixels := be.Plain(tensor.Of(1, 2, 2)) // [H, W, C]
-	be.SumBatch(pixels, batch(be, []float64{1, 2, 3, 4, 10, 20, 30, 40}, 2, 2, 1, 2))
+	be.SumBatch(pixels, batch(be, []float64{1, 2, 3, 4, 10, 20, 30, 40}, 2, 2, 1, 2), nil)
 	testkit.Close(t, "sum of images, channels fastest", pixels.Buf.F64, []float64{11, 33, 22, 44}, 0, 0)
+}
+
+func TestImages(t *testing.T) {
+	be := ref.New()
+	x, image := batch(be, []float64{1, 2, 3, 4}, 2, 2), plain(be, []float64{10, 100}, 2)
+	sum := []float64{1, 0}
+	be.DotImage(sum, x, image)
+	testkit.Close(t, "dots by sample", sum, []float64{211, 430}, 0, 0)
+	be.AddImages(x, []float64{1, -2}, image)
+	testkit.Close(t, "a coefficient for each", x.Buf.F64, []float64{11, 102, -17, -196}, 0, 0)
+	be.AddImages(x, []float64{0.5}, image)
+	testkit.Close(t, "one for all", x.Buf.F64, []float64{16, 152, -12, -146}, 0, 0)
+	be.SumBatch(image, x, []float64{1, 2})
+	testkit.Close(t, "weighted sum", image.Buf.F64, []float64{-8, -140}, 0, 0)
 }
 
 func TestActivations(t *testing.T) {
@@ -149,6 +163,22 @@ func TestActivations(t *testing.T) {
 			be.Upload(in, tensor.Buffer{F64: points})
 			be.ActivateGrad(dy, activation, dy, in)
 			testkit.Close(t, "derivatives", dy.Buf.F64, want, 1e-8, 1e-8)
+
+			v := plain(be, []float64{2, 1, 1, 1, -1, 1, 1, 1}, 8)
+			be.Upload(dy, tensor.Buffer{F64: []float64{1, -1, 2, 1, 1, 3, 1, 1}})
+			slopes := func(x []float64) float64 { // <dy v, sigma'(x)>
+				be.Upload(in, tensor.Buffer{F64: x})
+				be.ActivateGrad(out, activation, v, in)
+				sum := []float64{0}
+				be.Dot(sum, dy, out)
+				return sum[0]
+			}
+			want = testkit.Gradient(slopes, points)
+			be.Upload(in, tensor.Buffer{F64: points})
+			be.Upload(out, tensor.Buffer{F64: []float64{0, 0, 0, 0, 0, 0, 0, 5}})
+			be.ActivateGrad2(out, activation, dy, v, in)
+			want[7] += 5
+			testkit.Close(t, "second derivatives", out.Buf.F64, want, 1e-8, 1e-8)
 
 			one, nan := plain(be, []float64{1}, 1), plain(be, []float64{math.NaN()}, 1)
 			be.Activate(one, activation, nan)

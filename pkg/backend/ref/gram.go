@@ -6,14 +6,14 @@ import (
 )
 
 // PatchGram writes dst = sum_n sum_{i,j} z z^T, z the patch of output pixel (i, j) ordered [channel, u, v], with time
-// as channel 0 and a final 1 if Bias: dst [K, K], K = g.GramSize(), x [N, In, H, W].
-func (*Backend) PatchGram(dst tensor.T, g backend.Conv, x tensor.T, t float64) {
+// as channel 0 and a final 1 if Bias: dst [K, K], K = g.GramSize(), x [N, In, H, W], t of all samples or of each.
+func (*Backend) PatchGram(dst tensor.T, g backend.Conv, x tensor.T, t []float64) {
 	in, size := numbers(x), g.GramSize()
 	mustMatch(x.Shape.Size(), g.H*g.W*g.In)
 	patches := make([]float64, g.OH()*g.OW()*size)
 	gram := zeroGram(dst, size)
 	for n := range x.N {
-		writePatches(patches, g, in[n*g.H*g.W*g.In:], t)
+		writePatches(patches, g, in[n*g.H*g.W*g.In:], ofSample(t, n, x.N))
 		for z := patches; len(z) > 0; z = z[size:] {
 			addOuter(gram, z[:size])
 		}
