@@ -75,6 +75,7 @@ type unit struct {
 	layer   Layer
 	members []*param         // weight, then bias; or the one parameter
 	basis   *kfac.Eigenbasis // nil without preconditioning
+	average kfac.Factors     // of all factors so far, where they have a decay
 }
 
 // New makes an optimizer at rest: momentum and moments zero, no eigenbasis. Its memory comes from the backend's

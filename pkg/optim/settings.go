@@ -18,6 +18,10 @@ type Settings struct {
 	Damping        string
 	DampingFreq    int64
 	Freq           int64
+	FreqGrowth     float64
+	FreqMax        int64
+	FactorFreq     int64
+	FactorDecay    float64
 	Schedule       string
 	Milestones     []int64
 	Gamma          float64
@@ -95,6 +99,9 @@ func (s Settings) Check() error {
 	if err := s.checkConditions(); err != nil {
 		return err
 	}
+	if err := s.checkPeriods(); err != nil {
+		return err
+	}
 	return s.checkSchedule()
 }
 
@@ -107,6 +114,8 @@ func (s Settings) checkConditions() error {
 		needs string
 	}{
 		{"alpha", c.Preconditioner == "ekfac", "preconditioner ekfac"},
+		{"factor-freq", s.FactorDecay != 0, "factor-decay"},
+		{"freq-max", c.FreqGrowth > 1, "freq-growth above 1"},
 		{"damping-freq", c.Damping == "adaptive", "damping adaptive"},
 	} {
 		if s.gives(e.name) && !e.acts {

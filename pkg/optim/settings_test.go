@@ -20,6 +20,7 @@ func TestSettingsInText(t *testing.T) {
 		"lr=0.02\nmomentum=0.9\nnesterov=true\neps=0.03\nalpha=1\nfreq=250\nschedule=multistep\nmilestones=300,600,900\ngamma=0.5\nwarm-up=10\n",
 		"schedule=cosine\ntotal-steps=1000\n",
 		"preconditioner=kfac\ndamping=adaptive\ndamping-freq=7\n",
+		"freq=10\nfreq-growth=1.5\nfreq-max=100\nfactor-freq=5\nfactor-decay=0.9\n",
 		"group=fc.*=adam,lr=0.001\ngroup=*.bias=weight-decay=0\ngroup=!ode.*=sgd\n",
 	} {
 		s := settings(t, text)
@@ -58,6 +59,13 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		"damping=pi\ndamping-freq=3":     "damping-freq has no effect without damping adaptive",
 		"preconditioner=kfac\nalpha=0.5": "alpha has no effect without preconditioner ekfac",
 		"preconditioner=kfac\ngroup=fc.*=alpha=0.5": "alpha has no effect",
+		"freq-growth=0.9":                           "at least 1",
+		"freq-max=500":                              "freq-max has no effect without freq-growth",
+		"freq-growth=2\nfreq-max=50":                "freq-max 50 is below freq 100",
+		"factor-freq=5":                             "factor-freq has no effect without factor-decay",
+		"factor-freq=200\nfactor-decay=0.9":         "factor-freq 200 is beyond freq 100",
+		"factor-decay=1":                            "below 1",
+		"optimizer=adam\nfactor-decay=0.5":          "factor-decay has no effect on adam",
 		"optimizer=snopt\nbeta1=0.8":                "beta1 has no effect on snopt",
 		"schedule=linear":                           "constant, multistep, cosine",
 		"schedule=multistep":                        "needs milestones",

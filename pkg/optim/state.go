@@ -16,7 +16,8 @@ type State struct {
 
 // State lists all of them in a fixed order, with the backend's own tensors: momentum, or mean and square, of each
 // parameter, what adaptive damping knows of the loss, and basis_weight, basis_bias, basis_output and scale of each layer
-// that has been refreshed, with values_input and values_output where those are looked at.
+// that has been refreshed, with values_input and values_output, average_a and average_b
+// where those are looked at.
 func (o *Optimizer) State() []State {
 	var list []State
 	for _, s := range o.slots() {
@@ -98,6 +99,10 @@ func (o *Optimizer) slots() []slot {
 		}
 		add("basis_output", u.basis.Output)
 		add("scale", u.basis.Scale)
+		if o.settings.FactorDecay != 0 {
+			add("average_a", u.average.A)
+			add("average_b", u.average.B)
+		}
 		if o.settings.usesSpectra() {
 			add("values_input", u.basis.Inputs)
 			add("values_output", u.basis.Outputs)

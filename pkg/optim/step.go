@@ -45,10 +45,8 @@ func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	if o.marquardt != nil && (math.IsNaN(b.Loss) || math.IsInf(b.Loss, 0)) {
 		return Report{}, fmt.Errorf("adaptive damping: the loss is %g: %w", b.Loss, ErrNonFinite)
 	}
-	if o.Wants(step) {
-		if err := o.refresh(b.Factors, &report); err != nil {
-			return Report{}, err
-		}
+	if err := o.refresh(step, b.Factors, &report); err != nil {
+		return Report{}, err
 	}
 	relief := 1.0
 	if o.marquardt != nil {
@@ -92,12 +90,11 @@ func (o *Optimizer) gradNorm(grads map[string]tensor.T, batch float64) (float64,
 		if want := p.Param.Value.Shape; g.Shape != want || g.N != 0 {
 			return 0, fmt.Errorf("%w: the gradient of %s has shape %s, not %s", ErrMismatch, name, g.Shape, want)
 		}
-		sum := [1]float64{}
-		o.be.Dot(sum[:], g, g)
-		if !(sum[0]*batch <= largest) {
+		square := dot(o.be, g, g)
+		if !(square*batch <= largest) {
 			return 0, fmt.Errorf("the gradient of %s: %w", name, ErrNonFinite)
 		}
-		total += sum[0]
+		total += square
 	}
 	return math.Sqrt(total), nil
 }
@@ -123,7 +120,7 @@ func (o *Optimizer) direction(u unit, b Batch, relief float64) move {
 func (o *Optimizer) change(u unit, step int64, m move, grads map[string]tensor.T) (square, predicted float64) {
 	mark := o.be.Mark()
 	defer o.be.Release(mark)
-	factor, sum, slope := o.settings.factor(step), [1]float64{}, [1]float64{}
+	factor := o.settings.factor(step)
 	var changes [2]tensor.T
 	for i, p := range u.members {
 		value := p.Param.Value
@@ -131,20 +128,19 @@ func (o *Optimizer) change(u unit, step int64, m move, grads map[string]tensor.T
 		o.be.Combine(change, []float64{-1}, value)
 		p.update.apply(o.be, value, m.directions[i], p.rule.LR*factor, step)
 		o.be.Combine(change, []float64{1, 1}, change, value)
-		o.be.Dot(sum[:], change, change)
+		square += dot(o.be, change, change)
 		changes[i] = change
 	}
 	if o.marquardt == nil {
-		return sum[0], 0
+		return square, 0
 	}
 	for i, p := range u.members {
-		o.be.Dot(slope[:], grads[p.Param.Name], changes[i])
+		predicted += dot(o.be, grads[p.Param.Name], changes[i])
 	}
-	predicted = slope[0]
 	if u.basis != nil {
 		predicted += u.basis.Curvature(o.be, kfac.Gradient{Weight: changes[0], Bias: changes[1]}) / 2
 	}
-	return sum[0], predicted
+	return square, predicted
 }
 
 // penalised is the gradient with that of the penalty gamma |theta|^2 / 2, where the rule has one.
