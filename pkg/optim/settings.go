@@ -22,6 +22,8 @@ type Settings struct {
 	FreqMax        int64
 	FactorFreq     int64
 	FactorDecay    float64
+	KLClip         float64
+	ClipNorm       float64
 	Schedule       string
 	Milestones     []int64
 	Gamma          float64

@@ -30,6 +30,7 @@ func TestRestoredOptimizersContinueToTheBit(t *testing.T) {
 		"lr=0.1\nfreq=3\ndamping=adaptive\ndamping-freq=2\ngroup=fc.*=adam",
 		"lr=0.1\nfreq=3\nfactor-freq=2\nfactor-decay=0.5",
 		"lr=0.1\nfreq=1\nfreq-growth=1.5",
+		"lr=0.1\nfreq=3\nkl-clip=0.01\nclip-norm=0.5",
 		"optimizer=sgd",
 		"optimizer=sgd\nmomentum=0.7\nschedule=cosine\ntotal-steps=9\nwarm-up=6",
 		"optimizer=adam\nschedule=multistep\nmilestones=2,6",

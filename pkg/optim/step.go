@@ -14,6 +14,7 @@ type Report struct {
 	GradNorm   float64 // Euclidean, over all parameters, of the gradient as it came
 	UpdateNorm float64 // Euclidean, of the change of all parameters
 	Damping    float64 // eps of this step; 0 unless it is adaptive
+	KLScale    float64 // nu of kl-clip; 0 without
 	Refreshed  int     // layers with a new eigenbasis
 	Warnings   []string
 }
@@ -57,8 +58,9 @@ func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	defer o.be.Release(mark)
 	moves := make([]move, len(o.units))
 	for i, u := range o.units {
-		moves[i] = o.direction(u, b, relief)
+		moves[i] = o.direction(u, b, o.settings.clip(report.GradNorm), relief)
 	}
+	report.KLScale = o.trust(moves, step)
 	square, predicted := 0.0, 0.0
 	for i, u := range o.units {
 		s, p := o.change(u, step, moves[i], b.Grads)
@@ -102,11 +104,11 @@ func (o *Optimizer) gradNorm(grads map[string]tensor.T, batch float64) (float64,
 // move is where a unit is about to go: the gradients of its members, penalised, and what the optimizer makes of them.
 type move struct{ grads, directions [2]tensor.T }
 
-// direction finds a unit's, in the arena's memory. relief multiplies eps.
-func (o *Optimizer) direction(u unit, b Batch, relief float64) move {
+// direction finds a unit's, in the arena's memory. clip multiplies the gradient, relief eps.
+func (o *Optimizer) direction(u unit, b Batch, clip, relief float64) move {
 	var m move
 	for i, p := range u.members {
-		m.grads[i] = o.penalised(p, b.Grads[p.Param.Name])
+		m.grads[i] = o.penalised(p, b.Grads[p.Param.Name], clip)
 	}
 	m.directions = m.grads
 	if u.basis != nil {
@@ -143,12 +145,16 @@ func (o *Optimizer) change(u unit, step int64, m move, grads map[string]tensor.T
 	return square, predicted
 }
 
-// penalised is the gradient with that of the penalty gamma |theta|^2 / 2, where the rule has one.
-func (o *Optimizer) penalised(p *param, g tensor.T) tensor.T {
-	if p.rule.WeightDecay == 0 || optimizerNamed(p.rule.Optimizer).decoupled {
+// penalised is clip times the gradient, with that of the penalty gamma |theta|^2 / 2 where the rule has one.
+func (o *Optimizer) penalised(p *param, g tensor.T, clip float64) tensor.T {
+	gamma := p.rule.WeightDecay
+	if optimizerNamed(p.rule.Optimizer).decoupled {
+		gamma = 0
+	}
+	if gamma == 0 && clip == 1 {
 		return g
 	}
 	sum := o.be.Plain(g.Shape)
-	o.be.Combine(sum, []float64{1, p.rule.WeightDecay}, g, p.Param.Value)
+	o.be.Combine(sum, []float64{clip, gamma}, g, p.Param.Value)
 	return sum
 }

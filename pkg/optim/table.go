@@ -68,6 +68,8 @@ var Table = []Setting{
 	{Name: "freq-max", Unit: "STEPS", Help: "longest period of refreshes that grow apart", Of: second, within: positive, whole: func(s *Settings) any { return &s.FreqMax }},
 	{Name: "factor-freq", Unit: "STEPS", Help: "steps from one pair of Kronecker factors to the next; by default they come with the refreshes", Of: second, within: positive, whole: func(s *Settings) any { return &s.FactorFreq }},
 	{Name: "factor-decay", Default: "0", Unit: "RHO", Help: "decay of the moving average of the factors that a refresh decomposes; 0 takes the last ones alone", Of: second, within: fraction, whole: func(s *Settings) any { return &s.FactorDecay }},
+	{Name: "kl-clip", Unit: "KAPPA", Help: "trust region: steps of preconditioned layers are shortened to sum lr^2 <d, g> <= kappa; none by default, 0.001 is common", Of: second, within: positive, whole: func(s *Settings) any { return &s.KLClip }},
+	{Name: "clip-norm", Unit: "NORM", Help: "scale all gradients down to this Euclidean norm of the whole; none by default", within: positive, whole: func(s *Settings) any { return &s.ClipNorm }},
 	{Name: "schedule", Default: "constant", Unit: "NAME", Help: "how the learning rates change with the step", choice: scheduleNames, whole: func(s *Settings) any { return &s.Schedule }},
 	{Name: "milestones", Unit: "STEP,...", Help: "steps from which on the multistep schedule multiplies the rates by gamma once more", within: positive, whole: func(s *Settings) any { return &s.Milestones }},
 	{Name: "gamma", Default: "0.1", Unit: "FACTOR", Help: "factor of the multistep schedule", within: positive, whole: func(s *Settings) any { return &s.Gamma }},

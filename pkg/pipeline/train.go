@@ -40,7 +40,8 @@ type StepRecord struct {
 	GradNorm    float64 `json:"grad_norm"`
 	UpdateNorm  float64 `json:"update_norm"`
 	Refresh     bool    `json:"refresh"`
-	Damping     float64 `json:"damping,omitempty"` // eps, where it is adaptive
+	Damping     float64 `json:"damping,omitempty"`  // eps, where it is adaptive
+	KLScale     float64 `json:"kl_scale,omitempty"` // of the trust region, where there is one
 
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -191,7 +192,7 @@ func (r *ring) apply(set *wire.Set) error {
 	}
 	if r.options.Done != nil {
 		record := StepRecord{Step: set.Step, LR: report.LR, Seconds: r.saving + wait + compute + r.watch.lap(), Wait: wait, Compute: compute,
-			GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Damping: report.Damping, Warnings: report.Warnings}
+			GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Damping: report.Damping, KLScale: report.KLScale, Warnings: report.Warnings}
 		record.Loss, _ = set.Scalar("loss")
 		for name, field := range map[string]*int64{"epoch": &record.Epoch, "nfe_forward": &record.NFEForward, "nfe_backward": &record.NFEBackward} {
 			v, _ := set.Scalar(name)
