@@ -23,9 +23,24 @@ func (a activation) Bind(be backend.Backend, _ []tensor.T) Map {
 func (a activation) Forward(y tensor.T, _ []float64, x tensor.T) { a.be.Activate(y, a.function, x) }
 
 func (a activation) VJP(want Cotangents, dy tensor.T, _ []float64, x tensor.T) {
-	if want.Dx.Shape.Rank > 0 {
+	if given(want.Dx) {
 		a.be.ActivateGrad(want.Dx, a.function, dy, x) // dx = dy sigma'(x)
 	}
+}
+
+func (a activation) JVP(ydot tensor.T, along Direction, _ []float64, x tensor.T) {
+	if given(along.Dx) {
+		a.be.ActivateGrad(ydot, a.function, along.Dx, x) // ydot = sigma'(x) xdot
+	} else {
+		a.be.Combine(ydot, nil)
+	}
+}
+
+func (a activation) TangentVJP(want Cotangents, wantDot, dydot tensor.T, along Direction, t []float64, x tensor.T) {
+	if given(want.Dx) && given(along.Dx) {
+		a.be.ActivateGrad2(want.Dx, a.function, dydot, along.Dx, x) // dx += dydot xdot sigma''(x)
+	}
+	a.VJP(Cotangents{Dx: wantDot}, dydot, t, x)
 }
 
 func activationOf(f backend.Activation) func(Spec, tensor.Shape) (Layer, error) {

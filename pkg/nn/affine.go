@@ -31,12 +31,11 @@ func (a *Affine) Params() []Param {
 }
 
 // Bind packs the weight.
-func (a *Affine) Bind(be backend.Backend, values []tensor.T) Map {
+func (a *Affine) Bind(be backend.Backend, values []tensor.T) Map { return a.bind(be, values) }
+
+func (a *Affine) bind(be backend.Backend, values []tensor.T) *affineMap {
 	g := a.Geometry
-	m := &affineMap{layer: a, be: be, weight: values[0], packed: be.Pack(g, values[0]), imageTime: math.NaN()}
-	if g.Bias {
-		m.bias = values[1]
-	}
+	m := &affineMap{layer: a, be: be, weight: values[0], bias: a.biasOf(values), packed: be.Pack(g, values[0]), imageTime: math.NaN()}
 	if g.Bias || g.Time {
 		pixels := tensor.Of(g.OH(), g.OW(), g.Out)
 		m.image, m.gsum = be.Plain(pixels), be.Plain(pixels)
@@ -48,6 +47,14 @@ func (a *Affine) Bind(be backend.Backend, values []tensor.T) Map {
 	return m
 }
 
+// biasOf is that of a list in the order of Params, or the zero T.
+func (a *Affine) biasOf(list []tensor.T) tensor.T {
+	if a.Geometry.Bias {
+		return list[1]
+	}
+	return tensor.T{}
+}
+
 type affineMap struct {
 	layer        *Affine
 	be           backend.Backend
@@ -57,19 +64,31 @@ type affineMap struct {
 	timeImage    tensor.T // dy/dt, the same for every sample [OH, OW, Out]
 	gsum         tensor.T // sum over samples of dy [OH, OW, Out]
 	imageTime    float64
+	tdot         [1]float64 // of the direction in hand
+}
+
+// oneTime is the t of all samples, or 0 where each has its own.
+func oneTime(t []float64) float64 {
+	if len(t) == 1 {
+		return t[0]
+	}
+	return 0
 }
 
 func (m *affineMap) Forward(y tensor.T, t []float64, x tensor.T) {
 	g := m.layer.Geometry
 	at := 0.0
 	if g.Time {
-		at = t[0]
+		at = oneTime(t)
 	}
 	if (g.Bias || g.Time) && at != m.imageTime {
 		m.be.BiasImage(m.image, g, m.weight, m.bias, at)
 		m.imageTime = at
 	}
 	m.be.ConvForward(y, g, m.packed, m.image, x) // y = w * x + image(t)
+	if g.Time && len(t) > 1 {
+		m.be.AddImages(y, t, m.timeImage) // image(t) = image(0) + t dy/dt
+	}
 }
 
 func (m *affineMap) VJP(want Cotangents, dy tensor.T, t []float64, x tensor.T) {
@@ -77,7 +96,7 @@ func (m *affineMap) VJP(want Cotangents, dy tensor.T, t []float64, x tensor.T) {
 	if want.Tap != nil {
 		want.Tap(m.layer, x, dy, t)
 	}
-	if want.Dx.Shape.Rank > 0 {
+	if given(want.Dx) {
 		m.be.ConvBackward(want.Dx, g, m.packed, dy) // dx = w^T dy
 	}
 	if want.Params == nil && (want.Dt == nil || !g.Time) {
@@ -88,15 +107,81 @@ func (m *affineMap) VJP(want Cotangents, dy tensor.T, t []float64, x tensor.T) {
 	}
 	if want.Params != nil {
 		m.be.ConvGrad(want.Params[0], g, dy, x) // dw = sum_n dy (x) patches of x
-		if g.Bias || g.Time {
-			var db tensor.T
-			if g.Bias {
-				db = want.Params[1]
-			}
-			m.be.BiasImageGrad(want.Params[0], db, g, m.gsum, t[0])
+		m.constantsGrad(want.Params, dy, t)
+	}
+	if want.Dt == nil || !g.Time {
+		return
+	}
+	if len(want.Dt) == 1 {
+		m.be.Dot(want.Dt, m.gsum, m.timeImage) // dL/dt += sum_n <dy, dy/dt>
+	} else {
+		m.be.DotImage(want.Dt, dy, m.timeImage)
+	}
+}
+
+// constantsGrad writes the time channel of dw and all of db: gsum is the sum of dy.
+func (m *affineMap) constantsGrad(params []tensor.T, dy tensor.T, t []float64) {
+	g := m.layer.Geometry
+	if g.Bias || g.Time {
+		m.be.BiasImageGrad(params[0], m.layer.biasOf(params), g, m.gsum, oneTime(t))
+	}
+	if g.Time && len(t) > 1 {
+		mark := m.be.Mark()
+		timed := m.be.Plain(m.gsum.Shape)
+		m.be.SumBatch(timed, dy, t) // sum_n t_n dy
+		m.be.BiasImageGrad(params[0], tensor.T{}, g, timed, 1)
+		m.be.Release(mark)
+	}
+}
+
+// JVP writes ydot = w * [tdot, xdot] + (wdot * [t, x] + bdot).
+func (m *affineMap) JVP(ydot tensor.T, along Direction, t []float64, x tensor.T) {
+	if given(along.Dx) {
+		m.be.ConvForward(ydot, m.layer.Geometry, m.packed, tensor.T{}, along.Dx)
+	} else {
+		m.be.Combine(ydot, nil)
+	}
+	if m.layer.Geometry.Time && along.Dt != 0 {
+		m.tdot[0] = along.Dt
+		m.be.AddImages(ydot, m.tdot[:], m.timeImage)
+	}
+	if along.Params != nil {
+		mark := m.be.Mark()
+		term := m.be.Batch(ydot.N, ydot.Shape)
+		m.layer.bind(m.be, along.Params).Forward(term, t, x)
+		m.be.Combine(ydot, two, ydot, term)
+		m.be.Release(mark)
+	}
+}
+
+// TangentVJP uses that both terms of ydot are affine maps: w of the input [tdot, xdot], and (wdot, bdot) of [t, x].
+func (m *affineMap) TangentVJP(want Cotangents, wantDot, dydot tensor.T, along Direction, t []float64, x tensor.T) {
+	mark := m.be.Mark()
+	part := Cotangents{Dx: wantDot}
+	if want.Params == nil {
+		m.VJP(part, dydot, nil, tensor.T{})
+	} else {
+		xdot := along.Dx
+		if !given(xdot) {
+			xdot = m.be.Batch(x.N, x.Shape)
+			m.be.Combine(xdot, nil)
+		}
+		for _, p := range want.Params {
+			part.Params = append(part.Params, m.be.Plain(p.Shape))
+		}
+		m.tdot[0] = along.Dt
+		m.VJP(part, dydot, m.tdot[:], xdot)
+		m.be.Combine(want.Params[0], two, want.Params[0], part.Params[0]) // ydot does not depend on the bias
+	}
+	if along.Params != nil {
+		part = Cotangents{Dt: want.Dt}
+		if given(want.Dx) {
+			part.Dx = m.be.Batch(x.N, x.Shape)
+		}
+		m.layer.bind(m.be, along.Params).VJP(part, dydot, t, x)
+		if given(want.Dx) {
+			m.be.Combine(want.Dx, two, want.Dx, part.Dx)
 		}
 	}
-	if want.Dt != nil && g.Time {
-		m.be.Dot(want.Dt, m.gsum, m.timeImage) // dL/dt += sum_n <dy, dy/dt>
-	}
+	m.be.Release(mark)
 }

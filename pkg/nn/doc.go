@@ -1,6 +1,6 @@
 // Package nn is what vector fields are made of: layers, and chains of them.
 //
-//	Spec --Build--> Layer --Bind(weights of one step)--> Map: Forward, VJP
+//	Spec --Build--> Layer --Bind(weights of one step)--> Map: Forward, VJP, JVP, TangentVJP
 //
 // A Layer knows its geometry and its parameters' names and shapes; a Map is the layer with the weights of one step, in
 // the form its backend reads fastest. A Chain runs maps in order and keeps their inputs between Forward and VJP. VJP

@@ -26,7 +26,19 @@ func (f flatten) Bind(be backend.Backend, _ []tensor.T) Map {
 func (f flatten) Forward(y tensor.T, _ []float64, x tensor.T) { f.be.Flatten(y, x) }
 
 func (f flatten) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
-	if want.Dx.Shape.Rank > 0 {
+	if given(want.Dx) {
 		f.be.Unflatten(want.Dx, dy)
 	}
+}
+
+func (f flatten) JVP(ydot tensor.T, along Direction, t []float64, _ tensor.T) {
+	if given(along.Dx) {
+		f.Forward(ydot, t, along.Dx)
+	} else {
+		f.be.Combine(ydot, nil)
+	}
+}
+
+func (f flatten) TangentVJP(_ Cotangents, wantDot, dydot tensor.T, _ Direction, t []float64, x tensor.T) {
+	f.VJP(Cotangents{Dx: wantDot}, dydot, t, x)
 }

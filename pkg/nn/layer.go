@@ -23,8 +23,15 @@ type Layer interface {
 // Map is a layer with weights. Batches x have the layer's input shape, y and dy its output shape. t has one element, or
 // one for each sample.
 type Map interface {
+	// Forward writes y = f(t, x; theta).
 	Forward(y tensor.T, t []float64, x tensor.T)
+	// VJP computes the cotangents of <dy, y>.
 	VJP(want Cotangents, dy tensor.T, t []float64, x tensor.T)
+	// JVP writes ydot = f_x xdot + f_theta thetadot + f_t tdot.
+	JVP(ydot tensor.T, along Direction, t []float64, x tensor.T)
+	// TangentVJP computes the cotangents of r = <dydot, ydot>, ydot being that of JVP: it adds dr/dx, dr/dtheta and dr/dt
+	// to what is wanted of Dx, Params and Dt, and overwrites wantDot = dr/dxdot, a batch of x's shape, if that is given.
+	TangentVJP(want Cotangents, wantDot, dydot tensor.T, along Direction, t []float64, x tensor.T)
 }
 
 // Cotangents says what a VJP is to compute from dy = dL/dy, where L is a sum over the samples of the batch. Whatever

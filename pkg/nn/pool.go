@@ -32,7 +32,19 @@ func (p avgpool) Bind(be backend.Backend, _ []tensor.T) Map {
 func (p avgpool) Forward(y tensor.T, _ []float64, x tensor.T) { p.be.AvgPool(y, p.kernel, x) }
 
 func (p avgpool) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
-	if want.Dx.Shape.Rank > 0 {
+	if given(want.Dx) {
 		p.be.AvgPoolGrad(want.Dx, p.kernel, dy)
 	}
+}
+
+func (p avgpool) JVP(ydot tensor.T, along Direction, t []float64, _ tensor.T) {
+	if given(along.Dx) {
+		p.Forward(ydot, t, along.Dx)
+	} else {
+		p.be.Combine(ydot, nil)
+	}
+}
+
+func (p avgpool) TangentVJP(_ Cotangents, wantDot, dydot tensor.T, _ Direction, t []float64, x tensor.T) {
+	p.VJP(Cotangents{Dx: wantDot}, dydot, t, x)
 }

@@ -3,8 +3,6 @@ package nn_test
 import (
 	"testing"
 
-	"odepipe/pkg/backend"
-	"odepipe/pkg/backend/ref"
 	"odepipe/pkg/nn"
 	"odepipe/pkg/tensor"
 	"odepipe/pkg/testkit"
@@ -33,10 +31,13 @@ var chains = []struct {
 	{"avgpool2d with a rest", tensor.Of(2, 5, 4), []nn.Spec{{Type: "avgpool2d", Kernel: 2}}},
 	{"flatten", tensor.Of(2, 2, 3), []nn.Spec{{Type: "flatten"}}},
 	{"no layer at all", tensor.Of(4), nil},
-	{"an image classifier", tensor.Of(1, 6, 6), []nn.Spec{
+	{"a field of vectors", tensor.Of(3), []nn.Spec{
+		{Type: "linear", Name: "a", In: 3, Out: 5, Time: true}, {Type: "gelu"}, {Type: "linear", Name: "b", In: 5, Out: 4, NoBias: true},
+		{Type: "elu"}, {Type: "linear", Name: "c", In: 4, Out: 3, Time: true, NoBias: true}}},
+	{"an image classifier", tensor.Of(1, 5, 5), []nn.Spec{
 		{Type: "conv2d", Name: "a", In: 1, Out: 2, Kernel: 3, Time: true}, {Type: "tanh"},
 		{Type: "conv2d", Name: "b", In: 2, Out: 2, Kernel: 3, Padding: 1, Time: true}, {Type: "softplus"},
-		{Type: "avgpool2d", Kernel: 2}, {Type: "flatten"}, {Type: "linear", Name: "c", In: 8, Out: 3}}},
+		{Type: "avgpool2d", Kernel: 2}, {Type: "flatten"}, {Type: "linear", Name: "c", In: 2, Out: 3}}},
 }
 
 func TestEveryKindIsUnderTest(t *testing.T) {
@@ -53,100 +54,44 @@ func TestEveryKindIsUnderTest(t *testing.T) {
 	}
 }
 
-// evaluate is <c, f(t, x; params)> summed over the samples, and, if want asks, its derivatives.
-type evaluation struct {
-	be      backend.Backend
-	chain   *nn.Chain
-	samples int
-}
-
-func (e evaluation) bind(x, params []float64) (*nn.Bound, tensor.T, tensor.T) {
-	batch := e.be.Batch(e.samples, e.chain.In)
-	e.be.Upload(batch, tensor.Buffer{F64: x})
-	var values []tensor.T
-	for _, p := range e.chain.Params() {
-		v := e.be.Plain(p.Shape)
-		e.be.Upload(v, tensor.Buffer{F64: params[:p.Shape.Size()]})
-		params = params[p.Shape.Size():]
-		values = append(values, v)
-	}
-	return e.chain.Bind(e.be, e.samples, values), e.be.Batch(e.samples, e.chain.Out), batch
-}
-
-func (e evaluation) value(t float64, x, params, c []float64) float64 {
-	mark := e.be.Mark()
-	defer e.be.Release(mark)
-	bound, y, batch := e.bind(x, params)
-	bound.Forward(y, []float64{t}, batch)
-	out := make([]float64, y.Size())
-	e.be.Download(tensor.Buffer{F64: out}, y)
-	sum := 0.0
-	for i := range out {
-		sum += c[i] * out[i]
-	}
-	return sum
-}
-
-func (e evaluation) vjp(t float64, x, params, c []float64) (dx, dparams []float64, dt float64) {
-	bound, y, batch := e.bind(x, params)
-	bound.AllowVJP()
-	bound.Forward(y, []float64{t}, batch)
-	dy := e.be.Batch(e.samples, e.chain.Out)
-	e.be.Upload(dy, tensor.Buffer{F64: c})
-	want := nn.Cotangents{Dx: e.be.Batch(e.samples, e.chain.In), Dt: make([]float64, 1)}
-	for _, p := range e.chain.Params() {
-		want.Params = append(want.Params, e.be.Plain(p.Shape))
-	}
-	bound.VJP(want, dy)
-	dx = make([]float64, batch.Size())
-	e.be.Download(tensor.Buffer{F64: dx}, want.Dx)
-	for _, p := range want.Params {
-		d := make([]float64, p.Size())
-		e.be.Download(tensor.Buffer{F64: d}, p)
-		dparams = append(dparams, d...)
-	}
-	return dx, dparams, want.Dt[0]
+// timesOf are times for so many samples: one for all of them, and one for each.
+func timesOf(samples int) map[string][]float64 {
+	return map[string][]float64{"one time": {0.7}, "a time for each sample": testkit.Normal(8, samples)}
 }
 
 func TestVJPAgainstCentralDifferences(t *testing.T) {
-	const samples, time = 3, 0.7
 	for _, c := range chains {
-		t.Run(c.name, func(t *testing.T) {
-			chain, err := nn.NewChain(c.specs, c.in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			e := evaluation{ref.New(), chain, samples}
-			count := 0
-			for _, p := range chain.Params() {
-				count += p.Shape.Size()
-			}
-			x, params, weights := testkit.Normal(1, samples*c.in.Size()), testkit.Normal(2, count), testkit.Normal(3, samples*chain.Out.Size())
-			dx, dparams, dt := e.vjp(time, x, params, weights)
-			testkit.Close(t, "dx", dx, testkit.Gradient(func(x []float64) float64 { return e.value(time, x, params, weights) }, x), 1e-8, 1e-6)
-			testkit.Close(t, "dparams", dparams, testkit.Gradient(func(p []float64) float64 { return e.value(time, x, p, weights) }, params), 1e-8, 1e-6)
-			testkit.Close(t, "dt", []float64{dt}, testkit.Gradient(func(s []float64) float64 { return e.value(s[0], x, params, weights) }, []float64{time}), 1e-8, 1e-6)
-		})
+		for name, times := range timesOf(samples) {
+			t.Run(c.name+", "+name, func(t *testing.T) {
+				p := newPoint(t, c.specs, c.in, times)
+				weights := testkit.Normal(3, samples*p.chain.Out.Size())
+				value := func(q point) float64 { y, _ := q.evaluate(nil); return dot(weights, y) }
+
+				bound, y, x := p.bind()
+				bound.AllowVJP()
+				bound.Forward(y, p.t, x)
+				want := p.wanted()
+				bound.VJP(want, p.batch(p.chain.Out, weights))
+				p.check(t, value, want)
+
+				total := nn.Cotangents{Dt: []float64{2}}
+				bound.VJP(total, p.batch(p.chain.Out, weights))
+				testkit.Close(t, "dt of all samples, added", total.Dt, []float64{2 + dot(ones(len(want.Dt)), want.Dt)}, 1e-12, 1e-12)
+			})
+		}
 	}
 }
 
 func TestTapSeesEveryAffineLayer(t *testing.T) {
-	chain, err := nn.NewChain(chains[len(chains)-1].specs, chains[len(chains)-1].in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := evaluation{ref.New(), chain, 2}
-	params := make([]float64, 0)
-	for i, p := range chain.Params() {
-		params = append(params, testkit.Normal(uint64(i), p.Shape.Size())...)
-	}
-	bound, y, x := e.bind(testkit.Normal(9, 72), params)
+	last := chains[len(chains)-1]
+	p := newPoint(t, last.specs, last.in, []float64{0.5})
+	bound, y, x := p.bind()
 	bound.AllowVJP()
-	bound.Forward(y, []float64{0.5}, x)
+	bound.Forward(y, p.t, x)
 	var names []string
 	bound.VJP(nn.Cotangents{Tap: func(l *nn.Affine, z, g tensor.T, time []float64) {
 		names = append(names, l.Name)
-		if len(time) != 1 || time[0] != 0.5 || g.Shape != l.Output() || z.N != 2 {
+		if len(time) != 1 || time[0] != 0.5 || g.Shape != l.Output() || z.N != samples {
 			t.Errorf("%s: tap got time %v, g %v, %d samples", l.Name, time, g.Shape, z.N)
 		}
 	}}, y)
