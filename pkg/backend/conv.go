@@ -18,6 +18,9 @@ import "odepipe/pkg/tensor"
 //	ConvGrad       dw = sum_n dy (x) patches of x, into the channels of x; the time channel of dw is left alone
 //	SumBatch(dy)   gsum [OH, OW, Out], from which BiasImageGrad writes the time channel of dw and all of db (if given)
 //
+//	ConvGradEach   dw[n], db[n] of every sample alone, the time channel too: batches of vectors [Out FanIn], in the order
+//	               of w, and [Out] or none
+//
 // Because the time channel is constant, it and the bias are one precomputed image
 //
 //	BiasImage      image[i, j, o] = b[o] + t sum_{u, v inside} w[o, 0, u, v]

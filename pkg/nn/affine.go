@@ -99,6 +99,9 @@ func (m *affineMap) VJP(want Cotangents, dy tensor.T, t []float64, x tensor.T) {
 	if given(want.Dx) {
 		m.be.ConvBackward(want.Dx, g, m.packed, dy) // dx = w^T dy
 	}
+	if want.Each != nil {
+		m.be.ConvGradEach(want.Each[0], m.layer.biasOf(want.Each), g, dy, x, t)
+	}
 	if want.Params == nil && (want.Dt == nil || !g.Time) {
 		return
 	}

@@ -89,7 +89,7 @@ func (b *Bound) part(i int, want Cotangents) Cotangents {
 	if i > 0 {
 		want.Dx = b.g[i]
 	}
-	want.Params = b.of(i, want.Params)
+	want.Params, want.Each = b.of(i, want.Params), b.of(i, want.Each)
 	return want
 }
 
@@ -139,10 +139,10 @@ func (b *Bound) JVP(ydot tensor.T, along Direction) {
 //
 //	want.Dx = ds/dx   want.Params = ds/dtheta   want.Dt += ds/dt   wantDot = ds/dxdot
 //
-// of which the zero ones are skipped. dy may be the zero T for 0. It panics if want has a Tap.
+// of which the zero ones are skipped. dy may be the zero T for 0. It panics if want has Each or a Tap.
 func (b *Bound) PairVJP(want Cotangents, wantDot, dy, dydot tensor.T) {
-	if want.Tap != nil {
-		panic("nn: a pair has no Kronecker factors")
+	if want.Tap != nil || want.Each != nil {
+		panic("nn: a pair has no cotangents by sample and no Kronecker factors")
 	}
 	if len(b.maps) == 0 {
 		if given(want.Dx) {

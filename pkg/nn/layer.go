@@ -40,7 +40,10 @@ type Cotangents struct {
 	Dx     tensor.T   // dL/dx, overwritten; a batch of x's shape
 	Params []tensor.T // dL/dparam, overwritten, in the order of Params; plain
 	Dt     []float64  // dL/dt is added: with one element that of all samples, else each sample's own
-	Tap    Tap
+	// Each is dL/dparam of each sample alone, overwritten: for each of Params a batch of vectors of its size, in row-major
+	// order.
+	Each []tensor.T
+	Tap  Tap
 }
 
 // Tap receives the Kronecker pair of an affine layer: its input z and the cotangent g of its output, both batches,

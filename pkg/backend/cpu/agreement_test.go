@@ -158,6 +158,18 @@ func affine(b bench, g backend.Conv, n int) {
 	if g.Bias {
 		b.agree("bias gradient", bias, n*pixels.Size()/g.Out)
 	}
+	each, eachBias := b.random(n, tensor.Of(shapeW.Size())), b.random(n, tensor.Of(g.Out))
+	if !g.Bias {
+		eachBias = twin{}
+	}
+	for _, times := range [][]float64{{t}, b.numbers(n)} {
+		b.fast.ConvGradEach(each.fast, eachBias.fast, g, dy.fast, x.fast, times)
+		b.exact.ConvGradEach(each.exact, eachBias.exact, g, dy.exact, x.exact, times)
+		b.agree(fmt.Sprintf("weight gradients by sample at %d times", len(times)), each, pixels.Size()/g.Out)
+	}
+	if g.Bias {
+		b.agree("bias gradients by sample", eachBias, pixels.Size()/g.Out)
+	}
 	if k := g.GramSize(); k < 700 {
 		gram := b.random(0, tensor.Of(k, k))
 		for _, times := range [][]float64{{t}, b.numbers(n)} {

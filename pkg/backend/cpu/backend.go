@@ -28,6 +28,7 @@ type Backend struct {
 	stream   stream
 	factors  factors
 	images   images
+	gradEach gradEach
 
 	matrix tilePlan // of the matrix product in hand
 }

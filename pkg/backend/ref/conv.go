@@ -102,6 +102,27 @@ func (*Backend) ConvGrad(dw tensor.T, g backend.Conv, dy, x tensor.T) {
 	}
 }
 
+// ConvGradEach writes the cotangents of w and b of every sample alone: dw [N, Out FanIn], db [N, Out] or none.
+func (be *Backend) ConvGradEach(dw, db tensor.T, g backend.Conv, dy, x tensor.T, t []float64) {
+	mustFit(g, dy, x)
+	mustMatch(dw.N, x.N)
+	mustMatch(dw.Shape.Size(), g.Out*g.FanIn())
+	for n := range x.N {
+		weight, bias := sample(dw, n), tensor.T{}
+		if !none(db) {
+			bias = sample(db, n)
+		}
+		be.ConvGrad(weight, g, sample(dy, n), sample(x, n))
+		be.BiasImageGrad(weight, bias, g, sample(dy, n), ofSample(t, n, x.N)) // one sample is its sum over the batch
+	}
+}
+
+// sample is sample n of a batch, as a batch of one.
+func sample(t tensor.T, n int) tensor.T {
+	size := t.Shape.Size()
+	return tensor.T{Buf: tensor.Buffer{F64: numbers(t)[n*size : (n+1)*size]}, N: 1, Shape: t.Shape}
+}
+
 // BiasImage writes image[i, j, o] = b[o] + t sum_{u, v inside} w[o, 0, u, v]: dst plain [OH, OW, Out], b [Out] or none.
 func (*Backend) BiasImage(dst tensor.T, g backend.Conv, w, b tensor.T, t float64) {
 	image, weight := numbers(dst), numbers(w)

@@ -48,6 +48,39 @@ func TestConvolutionByHand(t *testing.T) {
 	testkit.Close(t, "db", db.Buf.F64, []float64{3, 1}, 0, 0)
 }
 
+func TestGradientsBySampleByHand(t *testing.T) {
+	be := ref.New()
+	g := backend.Linear(2, 2, true, true)
+	x, dy := batch(be, []float64{1, 2, 3, 4}, 2, 2), batch(be, []float64{1, 0, 10, 100}, 2, 2)
+	dw, db := be.Batch(2, tensor.Of(6)), be.Batch(2, tensor.Of(2))
+	be.ConvGradEach(dw, db, g, dy, x, []float64{5, 7})
+	testkit.Close(t, "dw[n] = dy [t, x]^T", dw.Buf.F64, []float64{5, 1, 2, 0, 0, 0, 70, 30, 40, 700, 300, 400}, 0, 0)
+	testkit.Close(t, "db[n] = dy", db.Buf.F64, []float64{1, 0, 10, 100}, 0, 0)
+	be.ConvGradEach(dw, tensor.T{}, g, dy, x, []float64{2})
+	testkit.Close(t, "one time for all", dw.Buf.F64, []float64{2, 1, 2, 0, 0, 0, 20, 30, 40, 200, 300, 400}, 0, 0)
+}
+
+// The gradients of all samples add up to that of the batch.
+func TestGradientsBySampleAddUp(t *testing.T) {
+	for name, g := range geometries {
+		t.Run(name, func(t *testing.T) {
+			be := ref.New()
+			l := randomLayer(be, g)
+			each, bias := be.Batch(l.n, tensor.Of(l.w.Size())), be.Batch(l.n, tensor.Of(g.Out))
+			be.ConvGradEach(each, bias, g, l.dy, l.x, []float64{l.t})
+			sum, dw := be.Plain(tensor.Of(l.w.Size())), be.Plain(l.w.Shape)
+			be.SumBatch(sum, each, nil)
+			gsum, db, biasSum := be.Plain(tensor.Of(g.OH(), g.OW(), g.Out)), be.Plain(tensor.Of(g.Out)), be.Plain(tensor.Of(g.Out))
+			be.SumBatch(gsum, l.dy, nil)
+			be.SumBatch(biasSum, bias, nil)
+			be.ConvGrad(dw, g, l.dy, l.x)
+			be.BiasImageGrad(dw, db, g, gsum, l.t)
+			testkit.Close(t, "dw", sum.Buf.F64, dw.Buf.F64, 1e-12, 0)
+			testkit.Close(t, "db", biasSum.Buf.F64, db.Buf.F64, 1e-12, 0)
+		})
+	}
+}
+
 func TestLinearByHand(t *testing.T) {
 	be := ref.New()
 	g := backend.Linear(2, 1, true, true)
