@@ -131,6 +131,10 @@ func TestOptionsThatNoSolveCanHonour(t *testing.T) {
 		"an end that is no number":          {math.NaN(), ode.Options{RTol: 1}},
 		"an end at infinity":                {math.Inf(1), ode.Options{RTol: 1}},
 		"no time, but an unknown method":    {0, ode.Options{Method: "euler2"}},
+		"a negative largest step":           {1, ode.Options{RTol: 1, DtMax: -1}},
+		"a largest step below the least":    {1, ode.Options{RTol: 1, DtMax: 0.1, DtMin: 0.2}},
+		"a largest step of a fixed size":    {1, ode.Options{Method: "rk4", Step: 0.1, DtMax: 0.1}},
+		"a controller of a fixed size":      {1, ode.Options{Method: "rk4", Step: 0.1, Controller: "pi"}},
 		"a least step that is not a number": {1, ode.Options{RTol: 1, DtMin: math.NaN()}},
 	}
 	for name, c := range cases {

@@ -29,8 +29,9 @@ type Problem struct {
 	Field Field
 	// Quadrature is the number of trailing parts on which f does not depend: integrals along the path.
 	Quadrature int
-	Norm       Norm   // of the scaled error; nil: Max
-	Block      string // names the problem in errors
+	Norm       Norm          // of the scaled error; nil: Max
+	Block      string        // names the problem in errors
+	Trace      func(Attempt) // called after every step that was tried, if not nil
 }
 
 // like allocates a state of the shapes of y.

@@ -3,6 +3,7 @@ package ode
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Options are the settings of a solve; the zero value of a field is its default.
@@ -12,7 +13,9 @@ type Options struct {
 	RTol, ATol float64 // for steps of chosen size, at least one positive: error at most atol + rtol |y| in the Norm
 	FirstStep  float64 // the first step of chosen size, units of t; 0: selected by the solver
 	DtMin      float64 // least step of chosen size, units of t; 0: 1e-18 |t1 - t0|
+	DtMax      float64 // largest step of chosen size, units of t; 0: none
 	MaxSteps   int     // most steps tried; 0: 100000
+	Controller string  // of chosen steps: a name in Controllers; default i
 }
 
 const (
@@ -26,15 +29,19 @@ type Stats struct {
 	LastStep                     float64 // size of the last accepted step, units of t
 }
 
-// complete returns the options with their defaults filled in, and the method. The error wraps ErrOptions.
-func (o Options) complete(t0, t1 float64) (Options, Tableau, error) {
+// complete returns the options with their defaults filled in, the method and the controller. The error wraps ErrOptions.
+func (o Options) complete(t0, t1 float64) (Options, Scheme, controller, error) {
 	m, err := Method(o.Method)
 	if err != nil {
-		return o, m, err
+		return o, m, controller{}, err
 	}
-	for _, x := range []float64{o.RTol, o.ATol, o.Step, o.FirstStep, o.DtMin} {
+	control, err := findController(o.Controller)
+	if err != nil {
+		return o, m, control, err
+	}
+	for _, x := range []float64{o.RTol, o.ATol, o.Step, o.FirstStep, o.DtMin, o.DtMax} {
 		if !(x >= 0) || math.IsInf(x, 0) {
-			return o, m, fmt.Errorf("%v is negative or not finite: %w", x, ErrOptions)
+			return o, m, control, fmt.Errorf("%v is negative or not finite: %w", x, ErrOptions)
 		}
 	}
 	chosen := m.Adaptive() && o.Step == 0
@@ -47,6 +54,12 @@ func (o Options) complete(t0, t1 float64) (Options, Tableau, error) {
 		err = fmt.Errorf("method %s needs rtol or atol: %w", m.Name, ErrOptions)
 	case !chosen && o.FirstStep > 0:
 		err = fmt.Errorf("steps of one size, so first step has no effect: %w", ErrOptions)
+	case !chosen && o.DtMax > 0:
+		err = fmt.Errorf("steps of one size, so a largest step has no effect: %w", ErrOptions)
+	case !chosen && slices.Index(Controllers, o.Controller) > 0:
+		err = fmt.Errorf("steps of one size, so controller %s has no effect: %w", o.Controller, ErrOptions)
+	case o.DtMax > 0 && o.DtMax < o.DtMin:
+		err = fmt.Errorf("largest step %v below the least, %v: %w", o.DtMax, o.DtMin, ErrOptions)
 	}
 	if o.MaxSteps == 0 {
 		o.MaxSteps = defaultMaxSteps
@@ -54,5 +67,8 @@ func (o Options) complete(t0, t1 float64) (Options, Tableau, error) {
 	if o.DtMin == 0 {
 		o.DtMin = defaultDtMin * math.Abs(t1-t0)
 	}
-	return o, m, err
+	if o.DtMax == 0 {
+		o.DtMax = math.Inf(1)
+	}
+	return o, m, control, err
 }

@@ -9,7 +9,8 @@ import (
 // Solve integrates p from (t0, y) to t1 and returns the state there. t1 < t0 integrates backwards, with negative
 // steps; t1 == t0 returns a copy of y and evaluates nothing.
 //
-// observe, if not nil, sees every accepted step in order; euler and rk4 then evaluate f once more in all, at the end.
+// observe, if not nil, sees every accepted step in order; methods that do not evaluate f at the end of a step anyway then
+// do so once more in all.
 // With steps of chosen size the last one may pass t1, the state at t1 being its dense output; Dense.To stops at t1.
 // y is not modified. The result is in arena memory allocated before all scratch of the solve, which is released.
 //
@@ -19,7 +20,7 @@ func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, ob
 	if p.Quadrature < 0 || p.Quadrature > len(y) {
 		panic("ode: more quadratures than parts")
 	}
-	o, method, err := o.complete(t0, t1)
+	o, method, control, err := o.complete(t0, t1)
 	if err != nil {
 		return nil, Stats{}, err
 	}
@@ -32,11 +33,9 @@ func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, ob
 	}
 	mark := be.Mark()
 	defer be.Release(mark)
-	s := &solve{
-		stepper: newStepper(be, p, method, y), options: o, observe: observe,
-		t: t0, t1: t1, direction: math.Copysign(1, t1-t0),
-	}
-	s.dense = Dense{be: be, interp: method.interpolant(), coef: make([]float64, 1+method.slopes()), terms: s.terms}
+	s := newSolve(be, p, method, y)
+	s.options, s.control, s.observe = o, control, observe
+	s.t, s.t1, s.direction = t0, t1, math.Copysign(1, t1-t0)
 	if s.chosen() {
 		err = s.adaptive()
 	} else {
@@ -54,13 +53,26 @@ func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, ob
 
 // solve is the state of one call of Solve.
 type solve struct {
-	*stepper
+	*workspace
+	stepper
+	method    Scheme
+	reuses    bool // the last slope of a step is the first of the next
 	options   Options
+	control   controller
 	observe   func(*Dense)
 	t, t1     float64 // start of the step in hand, and where to stop
 	direction float64 // sign of the steps
 	dense     Dense   // of the last accepted step
 	stats     Stats
+}
+
+// newSolve allocates the memory of a solve by a method.
+func newSolve(be backend.Backend, p Problem, m Scheme, y State) *solve {
+	w := newWorkspace(be, p, m.Tableau.Slopes(), y)
+	w.interp = m.Tableau.interpolant()
+	s := &solve{workspace: w, stepper: &explicit{w, m.Tableau}, method: m, reuses: m.Tableau.reuses()}
+	s.dense = Dense{be: be, interp: w.interp, coef: make([]float64, 1+len(w.k)), terms: w.terms}
+	return s
 }
 
 // begin evaluates f at t0 and checks both the state and f.
@@ -80,13 +92,15 @@ func (s *solve) adaptive() error {
 	if err := s.begin(); err != nil {
 		return err
 	}
-	o, order := s.options, s.method.Order
+	o := s.options
 	h := o.FirstStep
 	if h == 0 {
-		h = s.firstStep(s.t, s.direction, o.ATol, o.RTol)
+		h = s.firstStep(s.t, s.direction, o.ATol, o.RTol, s.method.Order)
 	}
+	past := growth{1, 1}
 	underflow := ErrStepUnderflow // the reason, should h become too small
 	for s.before(s.t) {
+		h = min(h, o.DtMax)
 		end := s.t + s.direction*h
 		switch {
 		case s.stats.Steps+s.stats.Rejected == o.MaxSteps:
@@ -94,8 +108,7 @@ func (s *solve) adaptive() error {
 		case end == s.t || h < o.DtMin:
 			return s.inHand(h, underflow)
 		}
-		s.step(s.t, end, s.direction*h)
-		ratio := s.norm(0, s.direction*h, s.method.E, s.next, o.ATol, o.RTol)
+		ratio := s.try(end, h)
 		if err := s.be.Err(); err != nil {
 			return s.inHand(h, err)
 		}
@@ -103,14 +116,22 @@ func (s *solve) adaptive() error {
 		if !finite(ratio) {
 			underflow = ErrNonFinite
 		}
-		if ratio <= 1 {
+		start, accepted := s.t, ratio <= 1
+		if accepted {
 			s.accept(h, end)
 		} else {
 			s.stats.Rejected++
 		}
-		h = nextStep(h, ratio, order)
+		s.trace(start, h, ratio, accepted)
+		h = s.control.next(&past, h, ratio, s.method.Order)
 	}
 	return nil
+}
+
+// try takes the step of size h to end and returns the norm of its scaled error.
+func (s *solve) try(end, h float64) float64 {
+	s.step(s.t, end, s.direction*h)
+	return s.norm(0, s.direction*h, s.method.Tableau.E, s.next, s.options.ATol, s.options.RTol)
 }
 
 // fixed takes steps to the grid points t0, t0 + Step, t0 + 2 Step, ..., t1, as many as torchdiffeq, which counts
@@ -148,7 +169,9 @@ func (s *solve) fixed() error {
 		if !good {
 			return s.inHand(h, ErrNonFinite)
 		}
+		start := s.t
 		known = s.accept(math.Abs(h), end)
+		s.trace(start, h, math.NaN(), true)
 	}
 	return nil
 }
@@ -162,7 +185,7 @@ func (s *solve) before(t float64) bool { return (s.t1-t)*s.direction > 0 }
 // accept keeps the step of size h to end: it is observed, and the next one starts there. It returns whether the next
 // step's first slope is known.
 func (s *solve) accept(h, end float64) bool {
-	known := s.method.FirstSameAsLast()
+	known := s.reuses
 	if !known && (s.chosen() || s.observe != nil) {
 		s.eval(len(s.k)-1, end, s.next, Evaluation{true, len(s.k) - 1})
 		known = true

@@ -1,154 +1,40 @@
 package ode
 
-import (
-	"math"
-
-	"odepipe/pkg/backend"
-	"odepipe/pkg/tensor"
-)
-
-// stepper takes single steps of one method and measures them; it chooses neither their size nor whether to keep them.
-type stepper struct {
-	be      backend.Backend
-	problem Problem
-	method  Tableau
-
-	active      int          // number of leading parts on which f depends
-	y, next     State        // at the start of the step, and at its end
-	stage       State        // argument of f inside the step [active]
-	k           []State      // slopes: k_1..k_s and, unless that is k_s, f at the end
-	terms       [][]tensor.T // of every part: y and its slopes, as Combine takes them
-	at          [1]float64   // time of the evaluation in hand
-	coef        []float64    // scratch [1 + slopes]
-	sum, rms    []float64    // scratch: of one part by sample, of the state by part
-	sample      int          // first sample not finite in the last measurement, or -1
-	evaluations int
+// stepper is one kind of method at work.
+type stepper interface {
+	// step computes the slopes of the step from (t, y) to end = t + h, the first of which is known, and next, the state
+	// there. It returns false if equations that it had to solve did not converge.
+	step(t, end, h float64) bool
 }
 
-// newStepper allocates the scratch of a solve in the arena and starts from a copy of y.
-func newStepper(be backend.Backend, p Problem, m Tableau, y State) *stepper {
-	if p.Norm == nil {
-		p.Norm = Max
-	}
-	active := len(y) - p.Quadrature
-	s := &stepper{
-		be: be, problem: p, method: m, active: active,
-		y: like(be, y), next: like(be, y), stage: like(be, y[:active]),
-		k: make([]State, m.slopes()), terms: make([][]tensor.T, len(y)),
-		coef: make([]float64, 1+m.slopes()), rms: make([]float64, len(y)),
-	}
-	for i := range s.k {
-		s.k[i] = like(be, y)
-	}
-	samples := 1
-	for part := range y {
-		samples = max(samples, y[part].N)
-		be.Combine(s.y[part], one, y[part])
-		s.terms[part] = make([]tensor.T, 1+len(s.k))
-		s.terms[part][0] = s.y[part]
-		for i := range s.k {
-			s.terms[part][1+i] = s.k[i][part]
-		}
-	}
-	s.sum = make([]float64, samples)
-	return s
+// explicit takes the steps of an explicit Runge-Kutta method.
+type explicit struct {
+	*workspace
+	tableau *Tableau
 }
 
-var one = []float64{1}
+var _ stepper = (*explicit)(nil)
 
-// eval writes slope i = f(t, y).
-func (s *stepper) eval(i int, t float64, y State, e Evaluation) {
-	s.at[0] = t
-	s.problem.Field.Eval(s.k[i], s.at[:], y[:s.active], e)
-	s.evaluations++
-}
-
-// step computes all stages but the first, which is known, and next, the state at end = t + h.
-func (s *stepper) step(t, end, h float64) {
-	m := s.method
+func (s *explicit) step(t, end, h float64) bool {
+	m := s.tableau
 	last := len(m.B) - 1
 	for i := 1; i <= last; i++ {
 		if i == last && m.FirstSameAsLast() {
 			s.combine(s.next, h, m.B) // next = y + h sum_i B_i k_i, where B_last = 0
 			s.eval(last, end, s.next, Evaluation{true, last})
-			return
+			return true
 		}
 		s.combine(s.stage, h, m.A[i]) // stage = y + h sum_j A_ij k_j
-		at := t + m.C[i]*h
-		if m.C[i] == 1 {
-			at = end // without rounding: f may keep what depends on time only
-		}
-		s.eval(i, at, s.stage, Evaluation{!m.weightless(i), i})
+		s.eval(i, m.timeOf(i, t, end, h), s.stage, Evaluation{!m.weightless(i), i})
 	}
 	s.combine(s.next, h, m.B)
+	return true
 }
 
-// combine writes dst = y + h sum_i w_i k_i for the parts that dst has.
-func (s *stepper) combine(dst State, h float64, w []float64) {
-	coef := s.weights(1, h, w)
-	for part := range dst {
-		s.be.Combine(dst[part], coef, s.terms[part][:len(coef)]...)
+// timeOf is the time of stage i: t + C_i h, but end where C_i = 1, without rounding: f may keep what depends on time only.
+func (m *Tableau) timeOf(i int, t, end, h float64) float64 {
+	if m.C[i] == 1 {
+		return end
 	}
-}
-
-// weights is the row (c, h w_1, h w_2, ...) of coefficients of y, k_1, k_2, ...
-func (s *stepper) weights(c, h float64, w []float64) []float64 {
-	coef := s.coef[:1+len(w)]
-	coef[0] = c
-	for i, wi := range w {
-		coef[1+i] = h * wi
-	}
-	return coef
-}
-
-// norm is the Norm of (c y + h sum_i w_i k_i) / (atol + rtol max(|y|, |y1|)).
-func (s *stepper) norm(c, h float64, w []float64, y1 State, atol, rtol float64) float64 {
-	coef := s.weights(c, h, w)
-	s.sample = -1
-	for part := range s.y {
-		s.rms[part] = s.partRMS(coef, s.terms[part][:len(coef)], s.y[part], y1[part], atol, rtol)
-	}
-	return s.problem.Norm(s.rms)
-}
-
-// partRMS is sqrt(mean((sum_i coef_i x_i / (atol + rtol max(|y0|, |y1|)))^2)), the mean over all valid elements of a part.
-func (s *stepper) partRMS(coef []float64, x []tensor.T, y0, y1 tensor.T, atol, rtol float64) float64 {
-	sum := s.sum[:max(y0.N, 1)]
-	clear(sum)
-	s.be.ScaledSquares(sum, coef, x, y0, y1, atol, rtol)
-	total := 0.0
-	for n, square := range sum {
-		total += square
-		if !finite(square) && s.sample < 0 && y0.N > 0 {
-			s.sample = n
-		}
-	}
-	if y0.Size() == 0 {
-		return 0
-	}
-	return math.Sqrt(total / float64(y0.Size()))
-}
-
-// finite says whether all elements of a state are finite: x / (1 + |x|) then is, and its square does not overflow.
-func (s *stepper) finite(state State) bool {
-	s.sample = -1
-	good := true
-	for part := range state {
-		x := state[part : part+1]
-		good = good && finite(s.partRMS(one, x, x[0], x[0], 1, 1))
-	}
-	return good
-}
-
-// advance starts the next step where this one ended. known says that the last slope is f there.
-func (s *stepper) advance(known bool) {
-	s.y, s.next = s.next, s.y
-	last := len(s.k) - 1
-	if known {
-		s.k[0], s.k[last] = s.k[last], s.k[0]
-	}
-	for part, terms := range s.terms {
-		terms[0] = s.y[part]
-		terms[1], terms[1+last] = s.k[0][part], s.k[last][part]
-	}
+	return t + m.C[i]*h
 }

@@ -20,6 +20,8 @@ var systems = map[string]func(dst []float64, t float64, x []float64){
 	},
 	"arenstorf": arenstorf,
 	"zero":      func(dst []float64, _ float64, _ []float64) { dst[0] = 0 },
+	"growth":    func(dst []float64, t float64, x []float64) { dst[0] = x[0] * math.Cos(t) },   // exp(sin t)
+	"hyperbola": func(dst []float64, t float64, x []float64) { dst[0] = t / x[0] },             // sqrt(1 + t^2)
 	"rational":  func(dst []float64, t float64, x []float64) { dst[0] = -2 * t * x[0] * x[0] }, // 1 / (1 + t^2)
 }
 

@@ -60,6 +60,14 @@ FIXED = [
     ("exp_decay", 0, 1, [1], None),
     ("exp_decay", 0, 1, [1], 2.5),
 ]
+# Steps that divide the interval: torchdiffeq takes a shorter last one with the coefficients of equal steps.
+MULTISTEP = [
+    ("forced", 0, 1, [0.5], 1 / 512),
+    ("forced", 0, 0.5, [0.5], 0.25),
+    ("lotka_volterra", 2, 0, [1, 1], 1 / 2048),
+    ("exp_decay", 0, 1, [1], None),
+    ("exp_decay", 0, 1, [1], 1 / 512),
+]
 
 
 class Counted(torch.nn.Module):
@@ -68,7 +76,8 @@ class Counted(torch.nn.Module):
     def __init__(self, f, quadrature=False):
         super().__init__()
         self.f, self.quadrature = f, quadrature
-        self.evaluations = self.accepted = self.rejected = 0
+        self.evaluations = self.steps = self.accepted = self.rejected = 0
+        self.last = None  # x at the start of the last accepted step
 
     def forward(self, t, x):
         self.evaluations += 1
@@ -78,35 +87,48 @@ class Counted(torch.nn.Module):
 
     def callback_accept_step(self, t, x, dt):
         self.accepted += 1
+        self.last = (torch.cat(x) if isinstance(x, tuple) else x).tolist()
+
+    def callback_step(self, t, x, dt):
+        self.steps += 1
 
     def callback_reject_step(self, t, x, dt):
         self.rejected += 1
 
 
-def adaptive(system, t0, t1, x0, rtol, atol, quadrature=False, **options):
+def adaptive(system, t0, t1, x0, rtol, atol, quadrature=False, method="dopri5", **options):
     f = Counted(FIELDS[system], quadrature)
     x = torch.tensor(x0, dtype=torch.float64)
     start = (x, torch.zeros(1)) if quadrature else x
     t = torch.tensor([t0, t1], dtype=torch.float64)
-    end = odeint(f, start, t, rtol=rtol, atol=atol, method="dopri5", options=options)
+    end = odeint(f, start, t, rtol=rtol, atol=atol, method=method, options=options)
     end = torch.cat([part[-1] for part in end]) if quadrature else end[-1]
-    return dict(system=system, method="dopri5", t0=t0, t1=t1, x0=x0, rtol=rtol, atol=atol, quadrature=quadrature,
-                evaluations=f.evaluations, steps=f.accepted, rejected=f.rejected, x1=end.tolist(), **options)
+    return dict(system=system, method=method, t0=t0, t1=t1, x0=x0, rtol=rtol, atol=atol, quadrature=quadrature,
+                evaluations=f.evaluations, steps=f.accepted, rejected=f.rejected, last=f.last, x1=end.tolist(), **options)
 
 
-def fixed(system, t0, t1, x0, step):
+def fixed(system, t0, t1, x0, step, name="euler", method=None, **tolerances):
+    """method is torchdiffeq's name where ours is another."""
     f = Counted(FIELDS[system])
     x = torch.tensor(x0, dtype=torch.float64)
     t = torch.tensor([t0, t1], dtype=torch.float64)
-    end = odeint(f.forward, x, t, method="euler", options={} if step is None else {"step_size": step})
-    return dict(system=system, method="euler", t0=t0, t1=t1, x0=x0, step=step or 0, evaluations=f.evaluations,
-                steps=f.evaluations, rejected=0, x1=end[-1].tolist())
+    options = {} if step is None else {"step_size": step}
+    end = odeint(f, x, t, method=method or name, options=options, **tolerances)
+    return dict(system=system, method=name, t0=t0, t1=t1, x0=x0, step=step or 0, evaluations=f.evaluations,
+                steps=f.steps, rejected=0, x1=end[-1].tolist(), **tolerances)
 
 
 cases = [adaptive(*case) for case in ADAPTIVE]
 cases += [adaptive(*case, quadrature=True) for case in ADAPTIVE if case[0] in ("forced", "van_der_pol")]
 cases += [adaptive("forced", 0, 5, [0.5], 1e-4, 1e-4, first_step=0.5)]
+cases += [adaptive(*case, method=method) for method in ("bosh3", "fehlberg2", "adaptive_heun", "dopri8") for case in ADAPTIVE
+          if case[4] >= 1e-7 and case[0] != "arenstorf"]
 cases += [fixed(*case) for case in FIXED]
+cases += [fixed(*case, name, method) for name, method in
+          (("midpoint", None), ("heun3", None), ("rk38", "rk4")) for case in FIXED]
+cases += [fixed(*case, "explicit_adams") for case in MULTISTEP]
+cases += [fixed(*case, "implicit_adams", rtol=rtol, atol=atol) for case in MULTISTEP if len(case[3]) == 1
+          for rtol, atol in ((1e-3, 1e-3), (1e-8, 1e-10))]
 lines = ",\n  ".join(json.dumps(case) for case in cases)
 print(f'{{"generator": "pkg/ode/testdata/reference.py", "torchdiffeq": "{__version__}", "torch": "{torch.__version__}",')
 print(f' "cases": [\n  {lines}\n]}}')

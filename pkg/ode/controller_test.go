@@ -1,0 +1,102 @@
+package ode_test
+
+import (
+	"errors"
+	"math"
+	"testing"
+
+	"odepipe/pkg/backend/ref"
+	"odepipe/pkg/ode"
+	"odepipe/pkg/testkit"
+)
+
+// Every controller solves to the tolerance, at a cost like that of the default.
+func TestControllers(t *testing.T) {
+	var golden struct {
+		Problems map[string]struct {
+			X1 []float64 `json:"x_t1"`
+		}
+	}
+	testkit.Golden(t, "ode_table", &golden)
+	_, usual := solveSystem(t, "van_der_pol", []float64{2, 0}, 0, 10, ode.Options{RTol: 1e-8, ATol: 1e-8}, nil)
+	for _, name := range ode.Controllers {
+		o := ode.Options{RTol: 1e-8, ATol: 1e-8, Controller: name}
+		got, stats := solveSystem(t, "van_der_pol", []float64{2, 0}, 0, 10, o, nil)
+		testkit.Close(t, name, got, golden.Problems["van_der_pol"].X1, 2e-6, 0)
+		if !(float64(stats.Evaluations) < 1.25*float64(usual.Evaluations)) {
+			t.Errorf("%s: %d evaluations, the default %d", name, stats.Evaluations, usual.Evaluations)
+		}
+		if name != "i" && stats == usual {
+			t.Errorf("%s: same steps as the default", name)
+		}
+	}
+}
+
+// PI control was made for steps at the border of stability, where I control rejects again and again.
+func TestGustafssonsControllerRejectsLessWhereStabilityBindsTheStep(t *testing.T) {
+	rejected := map[string]int{}
+	for _, name := range ode.Controllers {
+		_, stats := solveSystem(t, "stiff_linear", []float64{1, 0.5, -1}, 0, 20, ode.Options{RTol: 1e-4, ATol: 1e-4, Controller: name}, nil)
+		rejected[name] = stats.Rejected
+	}
+	if !(2*rejected["pi"] < rejected["i"]) {
+		t.Errorf("rejected steps %v", rejected)
+	}
+}
+
+func TestLargestStep(t *testing.T) {
+	problem := ode.Problem{Field: &field{system: systems["zero"]}}
+	problem.Trace = func(a ode.Attempt) {
+		if !(a.H <= 0.1) {
+			t.Errorf("a step of size %v", a.H)
+		}
+	}
+	_, stats, err := ode.Solve(ref.New(), problem, ode.State{batch(ref.New(), 1, []float64{1})}, 0, 1, ode.Options{RTol: 1e-3, DtMax: 0.1, FirstStep: 0.5}, nil)
+	if err != nil || stats.Steps < 10 || stats.Steps > 11 {
+		t.Errorf("got %+v, %v", stats, err)
+	}
+}
+
+// The trace tells the same story as the statistics, and the steps join.
+func TestTrace(t *testing.T) {
+	cases := map[string]ode.Options{
+		"steps of chosen size": {RTol: 1e-4, ATol: 1e-4},
+		"steps of one size":    {Method: "rk4", Step: 0.25},
+	}
+	for name, o := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := &field{system: systems["van_der_pol"]}
+			var tried []ode.Attempt
+			p := ode.Problem{Field: f, Trace: func(a ode.Attempt) {
+				if a.Evaluations != f.evaluations {
+					t.Errorf("%d evaluations, want %d", a.Evaluations, f.evaluations)
+				}
+				tried = append(tried, a)
+			}}
+			_, stats, err := ode.Solve(ref.New(), p, ode.State{batch(ref.New(), 1, []float64{2, 0})}, 10, 0, o, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, accepted := 10.0, 0
+			for _, a := range tried {
+				if a.T != at || !(a.H > 0) || a.Accepted != (a.Ratio <= 1 || math.IsNaN(a.Ratio)) {
+					t.Fatalf("got %+v at t=%v", a, at)
+				}
+				if a.Accepted {
+					at -= a.H
+					accepted++
+				}
+			}
+			if accepted != stats.Steps || len(tried)-accepted != stats.Rejected || at > 0 {
+				t.Errorf("%d of %d steps accepted, want %+v", accepted, len(tried), stats)
+			}
+		})
+	}
+}
+
+func TestUnknownController(t *testing.T) {
+	_, _, err := ode.Solve(ref.New(), ode.Problem{Field: &field{}}, ode.State{batch(ref.New(), 1, []float64{1})}, 0, 1, ode.Options{RTol: 1, Controller: "p"}, nil)
+	if !errors.Is(err, ode.ErrOptions) {
+		t.Errorf("got %v", err)
+	}
+}
