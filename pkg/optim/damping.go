@@ -1,7 +1,9 @@
 package optim
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"odepipe/pkg/backend"
 	"odepipe/pkg/kfac"
@@ -90,7 +92,10 @@ func (m *marquardt) judge(step int64, loss float64) (relief float64) {
 }
 
 // expect adds what the model predicts of a step just made.
-func (m *marquardt) expect(change float64) {
+func (m *marquardt) expect(e effect) {
 	v := m.state.get()
-	m.state.set(v[0], v[1], v[2], v[3]+change)
+	for _, name := range slices.Sorted(maps.Keys(e.slopes)) {
+		v[3] += e.slopes[name]
+	}
+	m.state.set(v[0], v[1], v[2], v[3]+e.curvature/2)
 }

@@ -21,5 +21,12 @@ func (n numbers) get() []float64 {
 	return host.F64
 }
 
+// rounded is x as the element type has it.
+func rounded(d tensor.DType, x float64) float64 {
+	one := d.Make(1)
+	one.Set(0, x)
+	return one.At(0)
+}
+
 // set rounds the values to the element type.
 func (n numbers) set(values ...float64) { n.be.Upload(n.tensor, tensor.Buffer{F64: values}) }

@@ -38,6 +38,7 @@ type Layer struct {
 type Parts struct {
 	Params []Param
 	Layers []Layer
+	Blocks []Block
 }
 
 // Optimizer changes a list of parameters step by step. It is used by the goroutine that uses its backend.
@@ -46,6 +47,7 @@ type Optimizer struct {
 	settings  Settings // complete
 	params    []*param
 	units     []unit     // in the order of their first parameter
+	horizons  []*horizon // of the blocks in order
 	marquardt *marquardt // nil unless the damping is adaptive
 	threads   int
 }
@@ -82,8 +84,8 @@ type unit struct {
 // arena and must not be released while it is used. Eigenvalue problems run on up to threads goroutines.
 //
 // It returns ErrSetting if the settings are not right by themselves (Check), if a group gets no parameter, or if a
-// parameter is to be preconditioned without belonging to a layer, or unlike its layer's other one. It panics if a
-// layer names a parameter that does not exist.
+// parameter is to be preconditioned without belonging to a layer, unlike its layer's other one, or if t1 is to move
+// and no block has one, or not far enough from its t0. It panics if a layer or block names a parameter that does not exist.
 func New(be backend.Backend, s Settings, parts Parts, threads int) (*Optimizer, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
@@ -102,6 +104,9 @@ func New(be backend.Backend, s Settings, parts Parts, threads int) (*Optimizer, 
 		}
 	}
 	if err := o.divide(parts.Layers); err != nil {
+		return nil, err
+	}
+	if err := o.watch(parts.Blocks); err != nil {
 		return nil, err
 	}
 	if o.settings.Damping == "adaptive" {
@@ -153,5 +158,5 @@ func (o *Optimizer) named(name string) *param {
 			return p
 		}
 	}
-	panic("optim: layer of an unknown parameter")
+	panic("optim: layer or block of an unknown parameter")
 }

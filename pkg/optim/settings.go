@@ -24,6 +24,14 @@ type Settings struct {
 	FactorDecay    float64
 	KLClip         float64
 	ClipNorm       float64
+	Horizon        string
+	HorizonLR      float64
+	HorizonCost    float64
+	HorizonFreq    int64
+	HorizonDecay   float64
+	HorizonMin     float64
+	Steer          float64
+	SteerSeed      int64
 	Schedule       string
 	Milestones     []int64
 	Gamma          float64
@@ -110,6 +118,10 @@ func (s Settings) Check() error {
 // checkConditions returns ErrSetting if a setting is given that others leave without effect.
 func (s Settings) checkConditions() error {
 	c := s.complete()
+	moves := c.Horizon != "fixed"
+	if moves && s.Steer != 0 {
+		return fmt.Errorf("%w: steer draws t1 around a fixed one, horizon %s moves it", ErrSetting, c.Horizon)
+	}
 	for _, e := range []struct {
 		name  string
 		acts  bool
@@ -119,6 +131,12 @@ func (s Settings) checkConditions() error {
 		{"factor-freq", s.FactorDecay != 0, "factor-decay"},
 		{"freq-max", c.FreqGrowth > 1, "freq-growth above 1"},
 		{"damping-freq", c.Damping == "adaptive", "damping adaptive"},
+		{"horizon-lr", moves, "horizon baseline or feedback"},
+		{"horizon-cost", moves, "horizon baseline or feedback"},
+		{"horizon-freq", moves, "horizon baseline or feedback"},
+		{"horizon-decay", moves, "horizon baseline or feedback"},
+		{"horizon-min", moves, "horizon baseline or feedback"},
+		{"steer-seed", s.Steer != 0, "steer"},
 	} {
 		if s.gives(e.name) && !e.acts {
 			return fmt.Errorf("%w: %s has no effect without %s", ErrSetting, e.name, e.needs)

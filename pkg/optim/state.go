@@ -15,7 +15,7 @@ type State struct {
 }
 
 // State lists all of them in a fixed order, with the backend's own tensors: momentum, or mean and square, of each
-// parameter, what adaptive damping knows of the loss, and basis_weight, basis_bias, basis_output and scale of each layer
+// parameter, what adaptive damping knows of the loss and a trained t1 of its derivatives, and basis_weight, basis_bias, basis_output and scale of each layer
 // that has been refreshed, with values_input and values_output, average_a and average_b
 // where those are looked at.
 func (o *Optimizer) State() []State {
@@ -85,6 +85,11 @@ func (o *Optimizer) slots() []slot {
 	}
 	if o.marquardt != nil {
 		list = append(list, slot{state: State{"loss", "damping", o.marquardt.state.tensor}})
+	}
+	if o.settings.Horizon != "fixed" {
+		for _, h := range o.horizons {
+			list = append(list, slot{state: State{h.block.Name, "horizon", h.state.tensor}})
+		}
 	}
 	for _, u := range o.units {
 		if u.basis == nil {

@@ -28,15 +28,17 @@ type Batch struct {
 	Loss    float64                 // mean; adaptive damping alone looks at it
 	Grads   map[string]tensor.T     // of the mean loss, by parameter: plain tensors of the parameters' shapes
 	Factors map[string]kfac.Factors // by layer; looked at if the step Wants them
+	DphiDt1 map[string]float64      // dL/dt1 by block; a trained t1 alone looks at it
 }
 
 // Step changes all parameters by the gradient of a mini-batch. Steps count from 0. A layer whose new factors are missing
 // or cannot be decomposed keeps the basis it has, with a warning.
 //
-// It returns ErrMismatch if a gradient is missing or of another shape, ErrNonFinite, naming the parameter, if a
-// gradient's square is not finite in the element type, or if the loss is not and is needed, and an error of kfac.Refresh
-// or ErrMismatch if a layer has no basis yet and gets none. Parameters and State are then as before, but for layers refreshed before the error. It returns
-// ErrNonFinite, too, if the change of the parameters is not finite; they have changed then, and are of no use.
+// It returns ErrMismatch if a gradient is missing or of another shape, or a derivative in t1 that is needed is missing;
+// ErrNonFinite, naming the parameter, if a gradient's square is not finite in the element type, or if the loss or a
+// derivative in t1 is not and is needed; and an error of kfac.Refresh or ErrMismatch if a layer has no basis yet and gets
+// none. Parameters and State are then as before, but for layers refreshed before the error. It returns ErrNonFinite, too,
+// if the change of the parameters or of a t1 is not finite; they have changed then, and are of no use.
 func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	report := Report{LR: o.LR(step)}
 	var err error
@@ -45,6 +47,9 @@ func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	}
 	if o.marquardt != nil && (math.IsNaN(b.Loss) || math.IsInf(b.Loss, 0)) {
 		return Report{}, fmt.Errorf("adaptive damping: the loss is %g: %w", b.Loss, ErrNonFinite)
+	}
+	if err := o.checkEnds(b); err != nil {
+		return Report{}, err
 	}
 	if err := o.refresh(step, b.Factors, &report); err != nil {
 		return Report{}, err
@@ -61,16 +66,18 @@ func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 		moves[i] = o.direction(u, b, o.settings.clip(report.GradNorm), relief)
 	}
 	report.KLScale = o.trust(moves, step)
-	square, predicted := 0.0, 0.0
+	total := effect{slopes: map[string]float64{}}
 	for i, u := range o.units {
-		s, p := o.change(u, step, moves[i], b.Grads)
-		square, predicted = square+s, predicted+p
+		o.change(u, step, moves[i], b.Grads, &total)
+	}
+	if report.UpdateNorm = math.Sqrt(total.square); math.IsNaN(total.square) || math.IsInf(total.square, 0) {
+		return Report{}, fmt.Errorf("the change of the parameters: %w", ErrNonFinite)
 	}
 	if o.marquardt != nil {
-		o.marquardt.expect(predicted)
+		o.marquardt.expect(total)
 	}
-	if report.UpdateNorm = math.Sqrt(square); math.IsNaN(square) || math.IsInf(square, 0) {
-		return Report{}, fmt.Errorf("the change of the parameters: %w", ErrNonFinite)
+	if err := o.moveEnds(step, b, total.slopes); err != nil {
+		return Report{}, err
 	}
 	return report, o.be.Err()
 }
@@ -117,9 +124,15 @@ func (o *Optimizer) direction(u unit, b Batch, clip, relief float64) move {
 	return m
 }
 
-// change makes a unit's step and returns the squared norm of the parameters' change and, where somebody asks, the change
-// of the loss that the optimizer's model of it predicts.
-func (o *Optimizer) change(u unit, step int64, m move, grads map[string]tensor.T) (square, predicted float64) {
+// effect is what the changes delta of the parameters in a step come to. The last two are left out where nobody asks.
+type effect struct {
+	square    float64            // |delta|^2
+	slopes    map[string]float64 // <g, delta> by parameter, g as it came
+	curvature float64            // <delta, C delta> of preconditioned layers, without damping
+}
+
+// change makes a unit's step and adds to its effect.
+func (o *Optimizer) change(u unit, step int64, m move, grads map[string]tensor.T, to *effect) {
 	mark := o.be.Mark()
 	defer o.be.Release(mark)
 	factor := o.settings.factor(step)
@@ -130,19 +143,15 @@ func (o *Optimizer) change(u unit, step int64, m move, grads map[string]tensor.T
 		o.be.Combine(change, []float64{-1}, value)
 		p.update.apply(o.be, value, m.directions[i], p.rule.LR*factor, step)
 		o.be.Combine(change, []float64{1, 1}, change, value)
-		square += dot(o.be, change, change)
+		to.square += dot(o.be, change, change)
+		if o.marquardt != nil || o.settings.Horizon != "fixed" {
+			to.slopes[p.Param.Name] = dot(o.be, grads[p.Param.Name], change)
+		}
 		changes[i] = change
 	}
-	if o.marquardt == nil {
-		return square, 0
+	if o.marquardt != nil && u.basis != nil {
+		to.curvature += u.basis.Curvature(o.be, kfac.Gradient{Weight: changes[0], Bias: changes[1]})
 	}
-	for i, p := range u.members {
-		predicted += dot(o.be, grads[p.Param.Name], changes[i])
-	}
-	if u.basis != nil {
-		predicted += u.basis.Curvature(o.be, kfac.Gradient{Weight: changes[0], Bias: changes[1]}) / 2
-	}
-	return square, predicted
 }
 
 // penalised is clip times the gradient, with that of the penalty gamma |theta|^2 / 2 where the rule has one.

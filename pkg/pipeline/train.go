@@ -43,7 +43,8 @@ type StepRecord struct {
 	Damping     float64 `json:"damping,omitempty"`  // eps, where it is adaptive
 	KLScale     float64 `json:"kl_scale,omitempty"` // of the trust region, where there is one
 
-	Warnings []string `json:"warnings,omitempty"`
+	T1       map[string]float64 `json:"t1,omitempty"` // of the ODE blocks at this step, where it is trained or drawn
+	Warnings []string           `json:"warnings,omitempty"`
 }
 
 // Init makes the checkpoint of step 0: initial values drawn with seed, or read from a safetensors file.
@@ -64,7 +65,7 @@ func Init(spec *model.Spec, s optim.Settings, seed uint64, weights string, be fu
 	}
 	b := be(spec.DType)
 	defer b.Close()
-	t, err := newTrainer(b, n, s, values, 1)
+	t, err := newTrainer(b, n, s, values, modelTimes(n), 1)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +180,7 @@ func (r *ring) run(ctx context.Context, arrivals <-chan arrival) error {
 // it has every step that the checkpoint has seen.
 func (r *ring) apply(set *wire.Set) error {
 	wait := r.watch.lap()
-	refresh := r.opt.Wants(r.step)
+	refresh, t1 := r.opt.Wants(r.step), r.movingTimes()
 	report, err := r.advance(set)
 	if err != nil {
 		return err
@@ -192,7 +193,7 @@ func (r *ring) apply(set *wire.Set) error {
 	}
 	if r.options.Done != nil {
 		record := StepRecord{Step: set.Step, LR: report.LR, Seconds: r.saving + wait + compute + r.watch.lap(), Wait: wait, Compute: compute,
-			GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Damping: report.Damping, KLScale: report.KLScale, Warnings: report.Warnings}
+			GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Damping: report.Damping, KLScale: report.KLScale, T1: t1, Warnings: report.Warnings}
 		record.Loss, _ = set.Scalar("loss")
 		for name, field := range map[string]*int64{"epoch": &record.Epoch, "nfe_forward": &record.NFEForward, "nfe_backward": &record.NFEBackward} {
 			v, _ := set.Scalar(name)
@@ -207,6 +208,19 @@ func (r *ring) apply(set *wire.Set) error {
 	err = r.save()
 	r.saving = r.watch.lap()
 	return err
+}
+
+// movingTimes are the t1 of the ODE blocks at the trainer's step if they are trained or drawn, else nil.
+func (r *ring) movingTimes() map[string]float64 {
+	if !r.settings.MovesTimes() {
+		return nil
+	}
+	times := map[string]float64{}
+	t1 := r.opt.EndTimes(r.step)
+	for i, o := range r.net.ODEs() {
+		times[o.Name] = t1[i]
+	}
+	return times
 }
 
 // save replaces the checkpoint file unless it is at this step already.

@@ -24,34 +24,39 @@ type trainer struct {
 	settings optim.Settings
 	opt      *optim.Optimizer
 	params   []tensor.T // in the order of Network.Params
-	t1       []float64  // of the ODE blocks in order
 	step     int64      // whose parameters these are
 	host     hostBuffers
 }
 
-// newTrainer puts parameters onto a backend, with an optimizer at rest.
-func newTrainer(be backend.Backend, n *model.Network, s optim.Settings, values []tensor.Buffer, threads int) (*trainer, error) {
+// newTrainer puts parameters onto a backend, with an optimizer at rest; t1 are those of the ODE blocks in order.
+func newTrainer(be backend.Backend, n *model.Network, s optim.Settings, values []tensor.Buffer, t1 []float64, threads int) (*trainer, error) {
 	t := &trainer{be: be, net: n, settings: s, host: hostBuffers{dtype: n.Spec.DType}}
-	var params []optim.Param
+	var parts optim.Parts
 	for i, p := range n.Params {
 		value := be.Plain(p.Shape)
 		be.Upload(value, values[i])
 		t.params = append(t.params, value)
-		params = append(params, optim.Param{Name: p.Name, Value: value})
+		parts.Params = append(parts.Params, optim.Param{Name: p.Name, Value: value})
 	}
-	for _, o := range n.ODEs() {
-		t.t1 = append(t.t1, o.T1)
+	for _, s := range n.Segments {
+		if s.ODE == nil {
+			continue
+		}
+		block := optim.Block{Name: s.ODE.Name, T0: s.ODE.T0, T1: t1[len(parts.Blocks)]}
+		for _, p := range n.Params[s.Params[0]:s.Params[1]] {
+			block.Params = append(block.Params, p.Name)
+		}
+		parts.Blocks = append(parts.Blocks, block)
 	}
-	var layers []optim.Layer
 	for _, l := range n.Affine() {
 		layer := optim.Layer{Name: l.Name, Weight: l.Name + ".weight"}
 		if l.Geometry.Bias {
 			layer.Bias = l.Name + ".bias"
 		}
-		layers = append(layers, layer)
+		parts.Layers = append(parts.Layers, layer)
 	}
 	var err error
-	t.opt, err = optim.New(be, s, optim.Parts{Params: params, Layers: layers}, threads)
+	t.opt, err = optim.New(be, s, parts, threads)
 	return t, err
 }
 
@@ -77,14 +82,18 @@ func resume(c *wire.Checkpoint, be backend.Backend, threads int) (*trainer, erro
 			return nil, err
 		}
 	}
-	t, err := newTrainer(be, n, s, values, threads)
+	t1, err := endTimes(n, &c.Set)
+	if err != nil {
+		return nil, err
+	}
+	if s.Steer != 0 {
+		t1 = modelTimes(n) // the checkpoint has those drawn for its step
+	}
+	t, err := newTrainer(be, n, s, values, t1, threads)
 	if err != nil {
 		return nil, err
 	}
 	t.step = c.Step
-	if t.t1, err = endTimes(n, &c.Set); err != nil {
-		return nil, err
-	}
 	var state []optim.State
 	for _, row := range c.Tensors {
 		if what, ok := strings.CutPrefix(string(row.Role), "state."); ok {
@@ -95,6 +104,15 @@ func resume(c *wire.Checkpoint, be backend.Backend, threads int) (*trainer, erro
 		}
 	}
 	return t, t.opt.Restore(state)
+}
+
+// modelTimes are the t1 of the ODE blocks in order, as the model has them.
+func modelTimes(n *model.Network) []float64 {
+	var t1 []float64
+	for _, o := range n.ODEs() {
+		t1 = append(t1, o.T1)
+	}
+	return t1
 }
 
 // valueOf finds a tensor of a set and checks its shape.
@@ -115,8 +133,9 @@ func (t *trainer) paramSet() *wire.Set {
 	for i, p := range t.net.Params {
 		t.add(set, wire.Param, p.Name, t.params[i])
 	}
+	t1 := t.opt.EndTimes(t.step)
 	for i, o := range t.net.ODEs() {
-		set.AddScalar(o.Name+".t1", t.t1[i])
+		set.AddScalar(o.Name+".t1", t1[i])
 	}
 	set.AddScalar("lr", t.opt.LR(t.step))
 	refresh := 0.0
@@ -176,7 +195,13 @@ func (t *trainer) advance(set *wire.Set) (optim.Report, error) {
 			return optim.Report{}, err
 		}
 	}
-	report, err := t.opt.Step(t.step, optim.Batch{Size: int(batch), Loss: loss, Grads: grads, Factors: factors})
+	dphi := map[string]float64{}
+	for _, o := range t.net.ODEs() {
+		if v, ok := set.Scalar(o.Name + ".dphi_dt1"); ok {
+			dphi[o.Name] = v
+		}
+	}
+	report, err := t.opt.Step(t.step, optim.Batch{Size: int(batch), Loss: loss, Grads: grads, Factors: factors, DphiDt1: dphi})
 	if err != nil {
 		return report, fmt.Errorf("step %d: %w", t.step, err)
 	}
