@@ -17,6 +17,45 @@ type Dense struct {
 	terms      [][]tensor.T // of every part: y and the slopes
 }
 
+// Start, End and H are those of the whole step; H is End - Start but for rounding.
+func (d *Dense) Start() float64 { return d.start }
+
+// End is the time that the step reached, which may lie beyond To.
+func (d *Dense) End() float64 { return d.end }
+
+// H is the step's size with its sign.
+func (d *Dense) H() float64 { return d.h }
+
+// Whole says whether To is the end of the step.
+func (d *Dense) Whole() bool { return d.To == d.end }
+
+// Degree is the largest power of theta in the dense output.
+func (d *Dense) Degree() int { return 4 }
+
+// Power writes the coefficient of theta^k, of the parts that dst has: y for k = 0, else h sum_i p_ik k_i.
+func (d *Dense) Power(dst State, k int) {
+	d.coef[0] = 0
+	if k == 0 {
+		d.coef[0] = 1
+	}
+	for i, p := range d.interp {
+		d.coef[1+i] = d.h * p[k]
+	}
+	for i, part := range dst {
+		d.be.Combine(part, d.coef, d.terms[i]...)
+	}
+}
+
+// Weights are the weights of the slopes at time t: the state there is y + h sum_i Weights[i] k_i.
+func (d *Dense) Weights(t float64) []float64 {
+	theta := (t - d.start) / (d.end - d.start)
+	w := make([]float64, len(d.interp))
+	for i, p := range d.interp {
+		w[i] = theta * (p[1] + theta*(p[2]+theta*(p[3]+theta*p[4])))
+	}
+	return w
+}
+
 // At writes the state at time t, between From and To:
 //
 //	dst = y + h sum_i p_i(theta) k_i,   theta = (t - start) / (end - start)
