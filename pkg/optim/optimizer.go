@@ -78,6 +78,7 @@ type unit struct {
 	members []*param         // weight, then bias; or the one parameter
 	basis   *kfac.Eigenbasis // nil without preconditioning
 	average kfac.Factors     // of all factors so far, where they have a decay
+	newton  *newton          // of one parameter; nil for other optimizers
 }
 
 // New makes an optimizer at rest: momentum and moments zero, no eigenbasis. Its memory comes from the backend's
@@ -136,8 +137,10 @@ func (o *Optimizer) divide(layers []Layer) error {
 	}
 	for _, p := range o.params {
 		l, covered := of[p.Param.Name]
-		switch {
-		case !optimizerNamed(p.rule.Optimizer).preconditioned:
+		switch info := optimizerNamed(p.rule.Optimizer); {
+		case info.diagonal:
+			o.units = append(o.units, unit{members: []*param{p}, newton: newNewton(o.be, p.Param.Value.Shape)})
+		case !info.preconditioned:
 			o.units = append(o.units, unit{members: []*param{p}})
 		case !covered:
 			return fmt.Errorf("%w: %s has no Kronecker factors: give it another optimizer with a group", ErrSetting, p.Param.Name)

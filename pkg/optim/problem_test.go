@@ -93,6 +93,16 @@ func (p *problem) factors(step int64) map[string]kfac.Factors {
 	return map[string]kfac.Factors{"ode.conv": pair(8, 3), "fc": pair(4, 4)}
 }
 
+// diagonals are those of a step's Hessian.
+func (p *problem) diagonals(step int64) map[string]tensor.T {
+	rng := rand.New(rand.NewSource(400 + step))
+	out := map[string]tensor.T{}
+	for _, e := range p.params {
+		out[e.Name] = p.upload(e.Value.Shape, normal(e.Value.Size(), rng))
+	}
+	return out
+}
+
 // gram is a random positive definite matrix.
 func gram(n int, rng *rand.Rand) []float64 {
 	x, out := normal(n*n, rng), make([]float64, n*n)
@@ -128,7 +138,7 @@ func (p *problem) optimizer(t *testing.T, text string) *optim.Optimizer {
 func (p *problem) run(t *testing.T, o *optim.Optimizer, from, to int64) {
 	t.Helper()
 	for step := from; step < to; step++ {
-		if report, err := o.Step(step, optim.Batch{Size: 16, Loss: p.loss(step), Grads: p.grads(step), Factors: p.factors(step)}); err != nil || len(report.Warnings) > 0 {
+		if report, err := o.Step(step, optim.Batch{Size: 16, Loss: p.loss(step), Grads: p.grads(step), Factors: p.factors(step), Diagonals: p.diagonals(step)}); err != nil || len(report.Warnings) > 0 {
 			t.Fatalf("step %d: error %v, warnings %v", step, err, report.Warnings)
 		}
 	}

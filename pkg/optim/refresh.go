@@ -3,7 +3,6 @@ package optim
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"odepipe/pkg/backend"
 	"odepipe/pkg/kfac"
@@ -20,26 +19,38 @@ import (
 //
 //	A <- rho A + (1-rho) A_new,   B likewise
 
-// Wants says whether a step is to be given Kronecker factors: where the settings say so, and while a basis is missing.
+// Wants says whether a step is to be given second-order quantities, those of Settings.Curvature: where the settings say
+// so, and while some are missing.
 func (o *Optimizer) Wants(step int64) bool {
-	preconditioned := false
+	curved := false
 	for _, u := range o.units {
-		if u.basis != nil {
-			preconditioned = true
-			if !u.basis.Ready {
-				return true
-			}
+		if u.basis != nil && !u.basis.Ready || u.newton != nil && !u.newton.ready {
+			return true
 		}
+		curved = curved || u.basis != nil || u.newton != nil
 	}
-	return preconditioned && o.settings.Refreshes(step)
+	return curved && o.settings.Refreshes(step)
 }
 
-// Refreshes says whether an optimizer with these settings wants Kronecker factors at a step even though it has a basis.
+// Curvature says which second-order quantities an optimizer with these settings looks at: Kronecker factors, and, where
+// probes is not 0, the diagonal of the Hessian, estimated by as many probes.
+func (s Settings) Curvature() (factors bool, probes int64) {
+	for _, r := range s.rules() {
+		info := optimizerNamed(r.Optimizer)
+		factors = factors || info.preconditioned
+		if info.diagonal {
+			probes = max(s.Vectors, 1)
+		}
+	}
+	return factors, probes
+}
+
+// Refreshes says whether an optimizer with these settings wants second-order quantities at a step even though it has some.
 func (s Settings) Refreshes(step int64) bool {
-	s = s.complete()
-	if !slices.ContainsFunc(s.rules(), func(r Rule) bool { return r.Optimizer == "snopt" }) {
+	if factors, probes := s.Curvature(); !factors && probes == 0 {
 		return false
 	}
+	s = s.complete()
 	if s.FactorFreq != 0 {
 		return step%s.FactorFreq == 0
 	}
@@ -75,12 +86,21 @@ func (s Settings) checkPeriods() error {
 	return nil
 }
 
-// refresh takes in the factors of a step and gives every preconditioned layer a new eigenbasis where it is time.
-func (o *Optimizer) refresh(step int64, factors map[string]kfac.Factors, report *Report) error {
+// refresh takes in the second-order quantities of a step that wants them, and gives every preconditioned layer a new
+// eigenbasis where it is time.
+func (o *Optimizer) refresh(step int64, b Batch, report *Report) error {
+	wants := o.Wants(step)
+	if err := o.refreshBases(step, wants, b.Factors, report); err != nil || !wants {
+		return err
+	}
+	return o.refreshDiagonals(b.Diagonals, report)
+}
+
+func (o *Optimizer) refreshBases(step int64, wants bool, factors map[string]kfac.Factors, report *Report) error {
 	var units []unit
 	var bases []*kfac.Eigenbasis
 	var pairs []kfac.Factors
-	wants, due := o.Wants(step), o.settings.decomposes(step)
+	due := o.settings.decomposes(step)
 	keep := func(u unit, err error) error {
 		if !u.basis.Ready {
 			return fmt.Errorf("layer %s: %w", u.layer.Name, err)

@@ -25,6 +25,8 @@ func TestPeriods(t *testing.T) {
 		{"factors more often", "freq=16\nfactor-freq=8\nfactor-decay=0.5", []int64{0, 8, 16, 24, 32}, []int64{0, 16, 32}},
 		{"factors out of step", "freq=10\nfactor-freq=7\nfactor-decay=0.5", []int64{0, 7, 14, 21, 28, 35}, []int64{0, 10, 20, 30}},
 		{"an average of the refreshes' factors", "freq=20\nfactor-decay=0.5", []int64{0, 20}, []int64{0, 20}},
+		{"diagonals for a while", "optimizer=newton\nfreq=10\nfreq-growth=2", []int64{0, 10, 30}, []int64{0, 10, 30}},
+		{"diagonals and factors", "group=fc.*=newton\nfreq=30", []int64{0, 30}, []int64{0, 30}},
 		{"no preconditioning", "optimizer=sgd", nil, nil},
 	}
 	for _, c := range cases {
@@ -39,7 +41,7 @@ func TestPeriods(t *testing.T) {
 				if got := settings(t, c.text).Refreshes(step); got != slices.Contains(c.wants, step) {
 					t.Errorf("the settings say %v of step %d", got, step)
 				}
-				report, err := o.Step(step, optim.Batch{Size: 16, Grads: p.grads(step), Factors: p.factors(step)})
+				report, err := o.Step(step, optim.Batch{Size: 16, Grads: p.grads(step), Factors: p.factors(step), Diagonals: p.diagonals(step)})
 				if err != nil {
 					t.Fatal(err)
 				}

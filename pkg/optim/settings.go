@@ -22,6 +22,8 @@ type Settings struct {
 	FreqMax        int64
 	FactorFreq     int64
 	FactorDecay    float64
+	Vectors        int64
+	HessianDecay   float64
 	KLClip         float64
 	ClipNorm       float64
 	Horizon        string
@@ -183,7 +185,7 @@ func (s Settings) checkEffects() error {
 
 // rules are Main's and every group's, complete.
 func (s Settings) rules() []Rule {
-	rules := []Rule{s.complete().Main}
+	rules := []Rule{s.Main.complete()}
 	for _, g := range s.Groups {
 		rules = append(rules, g.rule(rules[0]))
 	}
@@ -196,6 +198,12 @@ func (s Settings) complete() Settings {
 	for i := range Table {
 		if entry := &Table[i]; entry.whole != nil {
 			entry.fill(entry.whole(&s), entry.Default)
+		}
+	}
+	if s.Freq == 0 {
+		s.Freq = 100
+		if factors, probes := s.Curvature(); probes > 0 && !factors {
+			s.Freq = 1
 		}
 	}
 	return s

@@ -3,7 +3,6 @@ package optim
 import (
 	"fmt"
 
-	"odepipe/pkg/kfac"
 	"odepipe/pkg/tensor"
 )
 
@@ -15,13 +14,13 @@ type State struct {
 }
 
 // State lists all of them in a fixed order, with the backend's own tensors: momentum, or mean and square, of each
-// parameter, what adaptive damping knows of the loss and a trained t1 of its derivatives, and basis_weight, basis_bias, basis_output and scale of each layer
+// parameter and the diagonal of its Hessian once it has been given, what adaptive damping knows of the loss and a trained t1 of its derivatives, and basis_weight, basis_bias, basis_output and scale of each layer
 // that has been refreshed, with values_input and values_output, average_a and average_b
 // where those are looked at.
 func (o *Optimizer) State() []State {
 	var list []State
 	for _, s := range o.slots() {
-		if s.basis == nil || s.basis.Ready {
+		if s.ready == nil || *s.ready {
 			list = append(list, s.state)
 		}
 	}
@@ -39,7 +38,7 @@ func (o *Optimizer) Restore(list []State) error {
 	}
 	values := make([]tensor.T, len(slots))
 	given := make([]bool, len(slots))
-	present := map[*kfac.Eigenbasis]bool{nil: true} // a layer is saved without a basis before its first refresh
+	present := map[*bool]bool{nil: true} // a layer is saved without a basis before its first refresh
 	for _, s := range list {
 		i, known := at[key{s.Name, s.What}]
 		switch {
@@ -50,10 +49,10 @@ func (o *Optimizer) Restore(list []State) error {
 		case s.T.Shape != slots[i].state.T.Shape:
 			return fmt.Errorf("%w: state %s of %s has shape %s, not %s", ErrMismatch, s.What, s.Name, s.T.Shape, slots[i].state.T.Shape)
 		}
-		values[i], given[i], present[slots[i].basis] = s.T, true, true
+		values[i], given[i], present[slots[i].ready] = s.T, true, true
 	}
 	for i, s := range slots {
-		if present[s.basis] && !given[i] {
+		if present[s.ready] && !given[i] {
 			return fmt.Errorf("%w: state %s of %s is missing", ErrMismatch, s.state.What, s.state.Name)
 		}
 	}
@@ -61,17 +60,17 @@ func (o *Optimizer) Restore(list []State) error {
 		if given[i] {
 			o.be.Upload(s.state.T, values[i].Buf)
 		}
-		if s.basis != nil {
-			s.basis.Ready = given[i]
+		if s.ready != nil {
+			*s.ready = given[i]
 		}
 	}
 	return nil
 }
 
-// slot is a place for a State; basis is that of a layer's, or nil.
+// slot is a place for a State; ready says whether it holds anything yet, nil that it always does.
 type slot struct {
 	state State
-	basis *kfac.Eigenbasis
+	ready *bool
 }
 
 // slots lists the places of all State there can be.
@@ -92,11 +91,14 @@ func (o *Optimizer) slots() []slot {
 		}
 	}
 	for _, u := range o.units {
+		if u.newton != nil {
+			list = append(list, slot{State{u.members[0].Param.Name, "diagonal", u.newton.diagonal}, &u.newton.ready})
+		}
 		if u.basis == nil {
 			continue
 		}
 		add := func(what string, t tensor.T) {
-			list = append(list, slot{State{u.layer.Name, what, t}, u.basis})
+			list = append(list, slot{State{u.layer.Name, what, t}, &u.basis.Ready})
 		}
 		add("basis_weight", u.basis.Weight)
 		if u.layer.Bias != "" {

@@ -31,6 +31,8 @@ func TestRestoredOptimizersContinueToTheBit(t *testing.T) {
 		"lr=0.1\nfreq=3\nfactor-freq=2\nfactor-decay=0.5",
 		"lr=0.1\nfreq=1\nfreq-growth=1.5",
 		"lr=0.1\nfreq=3\nkl-clip=0.01\nclip-norm=0.5",
+		"optimizer=newton\nmomentum=0.9",
+		"optimizer=newton\nfreq=3\ngroup=fc.*=snopt",
 		"optimizer=sgd",
 		"optimizer=sgd\nmomentum=0.7\nschedule=cosine\ntotal-steps=9\nwarm-up=6",
 		"optimizer=adam\nschedule=multistep\nmilestones=2,6",

@@ -15,7 +15,7 @@ type Report struct {
 	UpdateNorm float64 // Euclidean, of the change of all parameters
 	Damping    float64 // eps of this step; 0 unless it is adaptive
 	KLScale    float64 // nu of kl-clip; 0 without
-	Refreshed  int     // layers with a new eigenbasis
+	Refreshed  int     // layers with a new eigenbasis, and parameters with a new diagonal
 	Warnings   []string
 }
 
@@ -24,20 +24,21 @@ func (o *Optimizer) LR(step int64) float64 { return o.settings.Main.LR * o.setti
 
 // Batch is what a step is told of its mini-batch. Nothing of it is modified.
 type Batch struct {
-	Size    int                     // samples
-	Loss    float64                 // mean; adaptive damping alone looks at it
-	Grads   map[string]tensor.T     // of the mean loss, by parameter: plain tensors of the parameters' shapes
-	Factors map[string]kfac.Factors // by layer; looked at if the step Wants them
-	DphiDt1 map[string]float64      // dL/dt1 by block; a trained t1 alone looks at it
+	Size      int                     // samples
+	Loss      float64                 // mean; adaptive damping alone looks at it
+	Grads     map[string]tensor.T     // of the mean loss, by parameter: plain tensors of the parameters' shapes
+	Factors   map[string]kfac.Factors // by layer; looked at if the step Wants them
+	Diagonals map[string]tensor.T     // of the Hessian of the mean loss, by parameter; as Factors
+	DphiDt1   map[string]float64      // dL/dt1 by block; a trained t1 alone looks at it
 }
 
 // Step changes all parameters by the gradient of a mini-batch. Steps count from 0. A layer whose new factors are missing
-// or cannot be decomposed keeps the basis it has, with a warning.
+// or cannot be decomposed keeps the basis it has, with a warning, and so does a parameter with the diagonal of its Hessian.
 //
 // It returns ErrMismatch if a gradient is missing or of another shape, or a derivative in t1 that is needed is missing;
 // ErrNonFinite, naming the parameter, if a gradient's square is not finite in the element type, or if the loss or a
 // derivative in t1 is not and is needed; and an error of kfac.Refresh or ErrMismatch if a layer has no basis yet and gets
-// none. Parameters and State are then as before, but for layers refreshed before the error. It returns ErrNonFinite, too,
+// none, or a parameter no diagonal. Parameters and State are then as before, but for what was refreshed before the error. It returns ErrNonFinite, too,
 // if the change of the parameters or of a t1 is not finite; they have changed then, and are of no use.
 func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	report := Report{LR: o.LR(step)}
@@ -51,7 +52,7 @@ func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	if err := o.checkEnds(b); err != nil {
 		return Report{}, err
 	}
-	if err := o.refresh(step, b.Factors, &report); err != nil {
+	if err := o.refresh(step, b, &report); err != nil {
 		return Report{}, err
 	}
 	relief := 1.0
@@ -120,6 +121,10 @@ func (o *Optimizer) direction(u unit, b Batch, clip, relief float64) move {
 	m.directions = m.grads
 	if u.basis != nil {
 		m.directions = u.precondition(o.be, m.grads, o.settings.inversion(u.members[0].rule, b, relief))
+	}
+	if u.newton != nil {
+		rule := u.members[0].rule
+		m.directions[0] = u.newton.direction(o.be, m.grads[0], rule.Eps+rule.WeightDecay)
 	}
 	return m
 }

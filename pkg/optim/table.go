@@ -15,6 +15,7 @@ type OptimizerInfo struct {
 	Name, Help     string
 	LR             string // default learning rate, in text
 	preconditioned bool   // by layer, before start's updater sees the direction
+	diagonal       bool   // preconditioned by the diagonal of the Hessian instead
 	decoupled      bool   // weight decay is the updater's, not part of the gradient
 	start          func(be backend.Backend, r Rule, shape tensor.Shape) updater
 }
@@ -25,6 +26,7 @@ var Optimizers = []OptimizerInfo{
 	{Name: "sgd", Help: "stochastic gradient descent", LR: "0.01", start: newSGD},
 	{Name: "adam", Help: "Adam; weight decay is added to the gradient", LR: "0.001", start: newAdam},
 	{Name: "adamw", Help: "Adam; weight decay acts on the parameters alone", LR: "0.001", decoupled: true, start: newAdamW},
+	{Name: "newton", Help: "second-order baseline: gradient divided by the Hessian's diagonal, then SGD", LR: "0.01", diagonal: true, start: newSGD},
 }
 
 // Setting describes one setting to users: as a flag, in help, and in a checkpoint's metadata.
@@ -42,32 +44,36 @@ type Setting struct {
 }
 
 var (
-	first  = []string{"snopt", "sgd"}
-	moment = []string{"adam", "adamw"}
-	second = []string{"snopt"}
+	first    = []string{"snopt", "sgd", "newton"}
+	moment   = []string{"adam", "adamw"}
+	second   = []string{"snopt"}
+	curved   = []string{"snopt", "newton"}
+	diagonal = []string{"newton"}
 )
 
 // Table lists all settings in the order of help. No range contains 0 unless 0 is the default, so that a field's zero
 // value can stand for the default.
 var Table = []Setting{
 	{Name: "optimizer", Default: "snopt", Unit: "NAME", Help: "how parameters are changed", choice: optimizerNames, rule: func(r *Rule) any { return &r.Optimizer }},
-	{Name: "lr", Unit: "RATE", Help: "learning rate; default 0.01 for snopt and sgd, 0.001 for adam and adamw", within: positive, rule: func(r *Rule) any { return &r.LR }},
+	{Name: "lr", Unit: "RATE", Help: "learning rate; default 0.01 for snopt, sgd and newton, 0.001 for adam and adamw", within: positive, rule: func(r *Rule) any { return &r.LR }},
 	{Name: "momentum", Default: "0", Unit: "FACTOR", Help: "share of the step before that each step repeats", Of: first, within: fraction, rule: func(r *Rule) any { return &r.Momentum }},
 	{Name: "nesterov", Unit: "BOOL", Help: "Nesterov's form of momentum", Of: first, rule: func(r *Rule) any { return &r.Nesterov }},
 	{Name: "weight-decay", Default: "0", Unit: "GAMMA", Help: "L2 penalty: gamma theta is added to the gradient; with adamw theta is scaled by 1 - lr gamma instead", within: notNegative, rule: func(r *Rule) any { return &r.WeightDecay }},
 	{Name: "beta1", Default: "0.9", Unit: "FACTOR", Help: "decay of the mean of gradients", Of: moment, within: inside, rule: func(r *Rule) any { return &r.Beta1 }},
 	{Name: "beta2", Default: "0.999", Unit: "FACTOR", Help: "decay of the mean of squared gradients", Of: moment, within: inside, rule: func(r *Rule) any { return &r.Beta2 }},
 	{Name: "adam-eps", Default: "1e-8", Unit: "EPS", Help: "added to the root of the mean square, units of the gradient", Of: moment, within: positive, rule: func(r *Rule) any { return &r.AdamEps }},
-	{Name: "eps", Default: "0.05", Unit: "EPS", Help: "Tikhonov damping added to the curvature, units of the gradient squared", Of: second, within: positive, rule: func(r *Rule) any { return &r.Eps }},
+	{Name: "eps", Default: "0.05", Unit: "EPS", Help: "Tikhonov damping added to the curvature, units of the curvature", Of: curved, within: positive, rule: func(r *Rule) any { return &r.Eps }},
 	{Name: "alpha", Default: "0.75", Unit: "FACTOR", Help: "share of the curvature in the eigenbasis that each step keeps; 1 holds it until the next refresh", Of: second, within: share, rule: func(r *Rule) any { return &r.Alpha }},
 	{Name: "preconditioner", Default: "ekfac", Unit: "NAME", Help: "ekfac corrects the eigenvalues by every gradient (Algorithm 2), kfac inverts the factors as they are (14)", Of: second, choice: preconditionerNames, whole: func(s *Settings) any { return &s.Preconditioner }},
 	{Name: "damping", Default: "fixed", Unit: "NAME", Help: "how eps is added: fixed; pi splits it between the factors; relative scales it by the mean curvature; adaptive moves it as the loss follows its prediction (Levenberg-Marquardt)", Of: second, choice: dampingNames, whole: func(s *Settings) any { return &s.Damping }},
 	{Name: "damping-freq", Default: "5", Unit: "STEPS", Help: "steps from one change of adaptive damping to the next", Of: second, within: positive, whole: func(s *Settings) any { return &s.DampingFreq }},
-	{Name: "freq", Default: "100", Unit: "STEPS", Help: "steps from one refresh of the eigenbases to the next", Of: second, within: positive, whole: func(s *Settings) any { return &s.Freq }},
-	{Name: "freq-growth", Default: "1", Unit: "FACTOR", Help: "factor by which each of these periods is longer than the one before", Of: second, within: fromOne, whole: func(s *Settings) any { return &s.FreqGrowth }},
-	{Name: "freq-max", Unit: "STEPS", Help: "longest period of refreshes that grow apart", Of: second, within: positive, whole: func(s *Settings) any { return &s.FreqMax }},
+	{Name: "freq", Unit: "STEPS", Help: "steps from one refresh of the curvature to the next; default 100, or 1 for newton without snopt", Of: curved, within: positive, whole: func(s *Settings) any { return &s.Freq }},
+	{Name: "freq-growth", Default: "1", Unit: "FACTOR", Help: "factor by which each of these periods is longer than the one before", Of: curved, within: fromOne, whole: func(s *Settings) any { return &s.FreqGrowth }},
+	{Name: "freq-max", Unit: "STEPS", Help: "longest period of refreshes that grow apart", Of: curved, within: positive, whole: func(s *Settings) any { return &s.FreqMax }},
 	{Name: "factor-freq", Unit: "STEPS", Help: "steps from one pair of Kronecker factors to the next; by default they come with the refreshes", Of: second, within: positive, whole: func(s *Settings) any { return &s.FactorFreq }},
 	{Name: "factor-decay", Default: "0", Unit: "RHO", Help: "decay of the moving average of the factors that a refresh decomposes; 0 takes the last ones alone", Of: second, within: fraction, whole: func(s *Settings) any { return &s.FactorDecay }},
+	{Name: "vectors", Default: "1", Unit: "N", Help: "probes of the Hessian's diagonal, a Hessian-vector product each", Of: diagonal, within: positive, whole: func(s *Settings) any { return &s.Vectors }},
+	{Name: "hessian-decay", Default: "0.9", Unit: "RHO", Help: "decay of the moving average of the Hessian's diagonal over refreshes", Of: diagonal, within: inside, whole: func(s *Settings) any { return &s.HessianDecay }},
 	{Name: "kl-clip", Unit: "KAPPA", Help: "trust region: steps of preconditioned layers are shortened to sum lr^2 <d, g> <= kappa; none by default, 0.001 is common", Of: second, within: positive, whole: func(s *Settings) any { return &s.KLClip }},
 	{Name: "clip-norm", Unit: "NORM", Help: "scale all gradients down to this Euclidean norm of the whole; none by default", within: positive, whole: func(s *Settings) any { return &s.ClipNorm }},
 	{Name: "horizon", Default: "fixed", Unit: "NAME", Help: "the t1 of ODE blocks: fixed, or trained with a penalty c/2 (t1-t0)^2: baseline by its gradient, feedback by second order and what the parameters' step changes (16)", choice: horizonNames, whole: func(s *Settings) any { return &s.Horizon }},

@@ -189,9 +189,13 @@ func (t *trainer) advance(set *wire.Set) (optim.Report, error) {
 		grads[p.Name] = g
 	}
 	var factors map[string]kfac.Factors
+	var diagonals map[string]tensor.T
 	if t.opt.Wants(t.step) {
 		var err error
 		if factors, err = t.factors(set); err != nil {
+			return optim.Report{}, err
+		}
+		if diagonals, err = t.diagonals(set); err != nil {
 			return optim.Report{}, err
 		}
 	}
@@ -201,7 +205,7 @@ func (t *trainer) advance(set *wire.Set) (optim.Report, error) {
 			dphi[o.Name] = v
 		}
 	}
-	report, err := t.opt.Step(t.step, optim.Batch{Size: int(batch), Loss: loss, Grads: grads, Factors: factors, DphiDt1: dphi})
+	report, err := t.opt.Step(t.step, optim.Batch{Size: int(batch), Loss: loss, Grads: grads, Factors: factors, Diagonals: diagonals, DphiDt1: dphi})
 	if err != nil {
 		return report, fmt.Errorf("step %d: %w", t.step, err)
 	}
@@ -227,6 +231,22 @@ func (t *trainer) factors(set *wire.Set) (map[string]kfac.Factors, error) {
 		factors[l.Name] = kfac.Factors{A: a, B: b}
 	}
 	return factors, nil
+}
+
+// diagonals takes the diagonals of the Hessian that the stream has; the optimizer says if one is missing.
+func (t *trainer) diagonals(set *wire.Set) (map[string]tensor.T, error) {
+	diagonals := map[string]tensor.T{}
+	for _, p := range t.net.Params {
+		if set.Find(wire.Hessian, p.Name) == nil {
+			continue
+		}
+		d, err := t.receive(set, wire.Hessian, p.Name, p.Shape)
+		if err != nil {
+			return nil, err
+		}
+		diagonals[p.Name] = d
+	}
+	return diagonals, nil
 }
 
 // receive uploads a tensor of a set.
