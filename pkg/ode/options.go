@@ -50,7 +50,7 @@ func (o Options) complete(t0, t1 float64) (Options, Scheme, controller, error) {
 		err = fmt.Errorf("interval %v to %v: %w", t0, t1, ErrOptions)
 	case o.MaxSteps < 0:
 		err = fmt.Errorf("at most %d steps: %w", o.MaxSteps, ErrOptions)
-	case chosen && o.RTol == 0 && o.ATol == 0:
+	case (chosen || m.Iterates) && o.RTol == 0 && o.ATol == 0:
 		err = fmt.Errorf("method %s needs rtol or atol: %w", m.Name, ErrOptions)
 	case !chosen && o.FirstStep > 0:
 		err = fmt.Errorf("steps of one size, so first step has no effect: %w", ErrOptions)

@@ -33,8 +33,8 @@ func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, ob
 	}
 	mark := be.Mark()
 	defer be.Release(mark)
-	s := newSolve(be, p, method, y)
-	s.options, s.control, s.observe = o, control, observe
+	s := newSolve(be, p, method, y, o)
+	s.control, s.observe = control, observe
 	s.t, s.t1, s.direction = t0, t1, math.Copysign(1, t1-t0)
 	if s.chosen() {
 		err = s.adaptive()
@@ -67,11 +67,18 @@ type solve struct {
 }
 
 // newSolve allocates the memory of a solve by a method.
-func newSolve(be backend.Backend, p Problem, m Scheme, y State) *solve {
-	w := newWorkspace(be, p, m.Tableau.Slopes(), y)
-	w.interp = m.Tableau.interpolant()
-	s := &solve{workspace: w, stepper: &explicit{w, m.Tableau}, method: m, reuses: m.Tableau.reuses()}
-	s.dense = Dense{be: be, interp: w.interp, coef: make([]float64, 1+len(w.k)), terms: w.terms}
+func newSolve(be backend.Backend, p Problem, m Scheme, y State, o Options) *solve {
+	s := &solve{method: m, options: o}
+	if m.Tableau == nil {
+		s.workspace = newWorkspace(be, p, slopesOfAdams, y)
+		s.stepper = newMultistep(s.workspace, m.Iterates, o.RTol, o.ATol)
+	} else {
+		s.workspace = newWorkspace(be, p, m.Tableau.Slopes(), y)
+		s.interp = m.Tableau.interpolant()
+		s.stepper = &explicit{s.workspace, m.Tableau}
+		s.reuses = m.Tableau.reuses()
+	}
+	s.dense = Dense{be: be, interp: s.interp, coef: make([]float64, 1+len(s.k)), terms: s.terms}
 	return s
 }
 

@@ -17,9 +17,6 @@ import (
 func TestSameAsTorchdiffeq(t *testing.T) {
 	for i, c := range referenceCases(t) {
 		t.Run(fmt.Sprintf("%d %s %s", i, c.Method, c.System), func(t *testing.T) {
-			if _, err := ode.Method(c.Method); err != nil {
-				t.Skip(err)
-			}
 			for _, copies := range []int{0, 1, 3} { // 0: a plain tensor; copies do not change a mean
 				be := ref.New()
 				f := &field{system: systems[c.System]}
@@ -108,6 +105,9 @@ func TestGoldenTable(t *testing.T) {
 			if encounters && (!m.Adaptive() || m.Order < 5) {
 				continue // close encounters are not for steps of one size or for low orders
 			}
+			if name == "stiff_linear" && m.Name == "explicit_adams" {
+				continue // its steps would have to be below 4e-5
+			}
 			t.Run(m.Name+" "+name, func(t *testing.T) {
 				o, tolerance := accurate(m)
 				if encounters {
@@ -137,7 +137,7 @@ func accurate(m ode.Scheme) (ode.Options, float64) {
 		o.RTol, o.ATol = 1e-7, 1e-7
 		return o, 1e-4
 	}
-	o.Step = 1. / 2048
+	o = steps(m, 1./2048)
 	return o, math.Max(1e-9, 40*math.Pow(o.Step, float64(m.Order)))
 }
 
@@ -146,7 +146,7 @@ func TestThereAndBackAgain(t *testing.T) {
 		t.Run(m.Name, func(t *testing.T) {
 			o, tolerance := ode.Options{Method: m.Name, RTol: 1e-9, ATol: 1e-9}, 1e-6
 			if !m.Adaptive() {
-				o.Step = 1e-3
+				o.Step = 1. / 2048
 			}
 			switch m.Order {
 			case 1:
@@ -196,13 +196,16 @@ func TestFixedGrid(t *testing.T) {
 					continue
 				}
 				grid := []float64{c.t0}
-				_, stats := solveSystem(t, "forced", []float64{1}, c.t0, c.t1, ode.Options{Method: m.Name, Step: c.step}, func(d *ode.Dense) {
+				_, stats := solveSystem(t, "forced", []float64{1}, c.t0, c.t1, steps(m, c.step), func(d *ode.Dense) {
 					testkit.Close(t, "From", []float64{d.From}, grid[len(grid)-1:], 0, 0)
 					grid = append(grid, d.To)
 				})
 				testkit.Close(t, m.Name+" grid", grid, c.grid, 1e-15, 0)
 				if grid[len(grid)-1] != c.t1 {
 					t.Errorf("%s ends at %v", m.Name, grid[len(grid)-1])
+				}
+				if m.Tableau == nil {
+					continue
 				}
 				want := (m.Tableau.Slopes()-1)*stats.Steps + 1
 				if stats.Evaluations != want {
@@ -216,7 +219,7 @@ func TestFixedGrid(t *testing.T) {
 // Stages at the end of a step are at the very time where the next step starts, so that a field may keep what depends
 // on time only; t + h would now and then be off by a rounding.
 func TestStagesEndWithTheStep(t *testing.T) {
-	for _, m := range ode.Methods {
+	for _, m := range tableaux() {
 		distinct := map[float64]bool{1: true} // the end, where the observer's slope is
 		for _, c := range m.Tableau.C {
 			distinct[c] = true
@@ -262,10 +265,10 @@ func TestObservingChangesNothing(t *testing.T) {
 	for _, m := range ode.Methods {
 		o := ode.Options{Method: m.Name, RTol: 1e-5, ATol: 1e-5}
 		if !m.Adaptive() {
-			o.Step = 0.07
+			o.Step = 1. / 1024
 		}
-		alone, _ := solveSystem(t, "van_der_pol", []float64{2, 0}, 0, 3, o, nil)
-		seen, _ := solveSystem(t, "van_der_pol", []float64{2, 0}, 0, 3, o, func(*ode.Dense) {})
+		alone, _ := solveSystem(t, "lotka_volterra", []float64{1, 1}, 0, 3, o, nil)
+		seen, _ := solveSystem(t, "lotka_volterra", []float64{1, 1}, 0, 3, o, func(*ode.Dense) {})
 		testkit.Close(t, m.Name, seen, alone, 0, 0)
 	}
 }
@@ -280,7 +283,7 @@ func TestMemory(t *testing.T) {
 			solveFor := func(t1 float64) func() {
 				return func() {
 					mark := be.Mark()
-					o := ode.Options{Method: m.Name, Step: 1. / 64}
+					o := steps(m, 1./1024)
 					if m.Adaptive() {
 						o = ode.Options{Method: m.Name, RTol: 1e-6, ATol: 1e-6}
 					}
@@ -293,7 +296,7 @@ func TestMemory(t *testing.T) {
 					be.Release(mark)
 				}
 			}
-			short, long := testing.AllocsPerRun(5, solveFor(0.5)), testing.AllocsPerRun(5, solveFor(50))
+			short, long := testing.AllocsPerRun(5, solveFor(0.5)), testing.AllocsPerRun(5, solveFor(5))
 			if short != long {
 				t.Errorf("%v allocations for a short solve, %v for a long one", short, long)
 			}

@@ -88,3 +88,12 @@ func solveSystem(t *testing.T, name string, x0 []float64, t0, t1 float64, o ode.
 	}
 	return end[0].Buf.F64, stats
 }
+
+// steps is options for steps of one size by any method.
+func steps(m ode.Scheme, size float64) ode.Options {
+	o := ode.Options{Method: m.Name, Step: size}
+	if m.Iterates {
+		o.RTol, o.ATol = 1e-11, 1e-11
+	}
+	return o
+}

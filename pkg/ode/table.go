@@ -15,6 +15,8 @@ var Methods = []Scheme{
 	heun3,
 	rk4,
 	rk38,
+	explicitAdams,
+	implicitAdams,
 }
 
 // Scheme is a method of integration.
@@ -23,6 +25,8 @@ type Scheme struct {
 	Doc     string // for lists of methods: a few words
 	Order   int
 	Tableau *Tableau // of a Runge-Kutta method, else nil
+	// Iterates says that steps solve equations, as well as rtol and atol ask for: of these one has to be positive.
+	Iterates bool
 }
 
 // Adaptive says whether the method estimates its error, so that a controller can choose the steps.

@@ -131,12 +131,12 @@ func TestMethodFindsEveryNameAndTheDefault(t *testing.T) {
 func TestOrderOfConvergence(t *testing.T) {
 	for _, m := range ode.Methods {
 		t.Run(m.Name, func(t *testing.T) {
-			p := convergenceOf(m.Order)
+			p := convergenceOf(m)
 			var logSteps, logEnd, logDense []float64
 			for _, n := range p.steps {
 				worstDense := 0.0
 				at := ode.State{batch(ref.New(), 1, []float64{0})}
-				o := ode.Options{Method: m.Name, Step: p.t1 / float64(n)}
+				o := steps(m, p.t1/float64(n))
 				end, stats := solveSystem(t, p.system, []float64{1}, 0, p.t1, o, func(d *ode.Dense) {
 					for i := 1; i <= 4; i++ {
 						t := d.From + float64(i)/4*(d.To-d.From)
@@ -155,7 +155,7 @@ func TestOrderOfConvergence(t *testing.T) {
 			if !(math.Abs(order-float64(m.Order)) <= 0.1) {
 				t.Errorf("fitted order %.3f, want %d: logarithms of the errors %.2f", order, m.Order, logEnd)
 			}
-			if order := -slope(logSteps, logDense); !(order >= min(4, float64(m.Order))-0.1) {
+			if order := -slope(logSteps, logDense); !(order >= min(4, float64(m.Order))-0.15) {
 				t.Errorf("fitted order of the dense output %.3f, want at least %d", order, min(4, m.Order))
 			}
 		})
@@ -170,15 +170,20 @@ type convergence struct {
 	steps  []int
 }
 
-func convergenceOf(order int) convergence {
+func convergenceOf(m ode.Scheme) convergence {
 	rational := func(t float64) float64 { return 1 / (1 + t*t) }
-	switch {
+	growth := func(t float64) float64 { return math.Exp(math.Sin(t)) }
+	switch order := m.Order; {
+	case m.Tableau == nil && m.Iterates:
+		return convergence{"growth", 1, growth, []int{100, 200, 400}}
+	case m.Tableau == nil: // stable for small steps only
+		return convergence{"growth", 1, growth, []int{200, 400, 800}}
 	case order == 1:
 		return convergence{"rational", 1.5, rational, []int{1000, 2000, 4000, 8000}}
 	case order < 5:
 		return convergence{"rational", 1.5, rational, []int{40, 80, 160, 320}}
 	case order == 5:
-		return convergence{"growth", 3, func(t float64) float64 { return math.Exp(math.Sin(t)) }, []int{32, 64, 128, 256}}
+		return convergence{"growth", 3, growth, []int{32, 64, 128, 256}}
 	}
 	return convergence{"hyperbola", 2, func(t float64) float64 { return math.Sqrt(1 + t*t) }, []int{4, 8, 16}}
 }
@@ -189,7 +194,7 @@ func TestDenseOutputAtTheEndsOfSteps(t *testing.T) {
 	slopeOf := make([]float64, 2)
 	for _, m := range ode.Methods {
 		t.Run(m.Name, func(t *testing.T) {
-			o := ode.Options{Method: m.Name, Step: 0.25}
+			o := steps(m, 0.25)
 			at, next := batch(be, 1, []float64{2, 0}), batch(be, 1, []float64{0, 0})
 			before := []float64{2, 0}
 			solveSystem(t, "van_der_pol", before, 0, 2, o, func(d *ode.Dense) {

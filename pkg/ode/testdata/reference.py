@@ -66,7 +66,7 @@ MULTISTEP = [
     ("forced", 0, 0.5, [0.5], 0.25),
     ("lotka_volterra", 2, 0, [1, 1], 1 / 2048),
     ("exp_decay", 0, 1, [1], None),
-    ("exp_decay", 0, 1, [1], 1 / 512),
+    ("exp_decay", 0, 1, [1], 1 / 2048),
 ]
 
 
