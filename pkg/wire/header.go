@@ -17,17 +17,19 @@ const Version = "1"
 // Kind says what a stream carries.
 type Kind string
 
-// The four streams: two sample tables, then two tensor tables. A checkpoint is of kind Params.
+// The five streams: two sample tables, two tensor tables, then the trace. A checkpoint is of kind Params.
 const (
 	Batch    Kind = "batch"    // datagen: samples
 	State    Kind = "state"    // odeforward: samples with states, predictions and losses
 	Gradient Kind = "gradient" // odebackward: gradients and Kronecker factors
 	Params   Kind = "params"   // kfacstep: parameters
+	Trace    Kind = "trace"    // odeforward and odebackward, beside their output: attempted solver steps
 )
 
 var (
 	sampleKinds = []Kind{Batch, State}
 	tensorKinds = []Kind{Gradient, Params}
+	traceKinds  = []Kind{Trace}
 )
 
 // Header is what a stream says about itself once, in the metadata of its schema.

@@ -20,6 +20,7 @@ func TestPyarrowReadsAndWritesTheSame(t *testing.T) {
 	folder := t.TempDir()
 	for name, content := range map[string][]byte{
 		"samples": sampleStream(t, 3), "tensors": tensorStream(t, 3, tensor.Float32), "checkpoint": encoded(t),
+		"trace": traceStream(t),
 	} {
 		check(t, os.WriteFile(filepath.Join(folder, name), content, 0o600))
 	}

@@ -1,6 +1,7 @@
-"""Reads a sample stream, a tensor stream and a checkpoint with pyarrow, checks them, and writes all three again.
+"""Reads a sample stream, a tensor stream, a checkpoint and a trace with pyarrow, checks them, and writes the first three
+again.
 
-Usage: pyarrow_reads.py FOLDER   with samples, tensors and checkpoint in it; samples.out and so on are added.
+Usage: pyarrow_reads.py FOLDER   with samples, tensors, checkpoint and trace in it; samples.out and so on are added.
 """
 
 import pathlib
@@ -69,6 +70,36 @@ def read_checkpoint():
     copy(table, "checkpoint", pa.ipc.new_file)
 
 
+def read_trace():
+    with pa.OSFile(str(folder / "trace")) as f, pa.ipc.open_stream(f) as reader:
+        batches = list(reader)
+    same([b.num_rows for b in batches], [3, 0, 2])
+    for batch in batches:
+        batch.validate(full=True)
+    table = pa.Table.from_batches(batches)
+    same(table.schema.metadata[b"odepipe.stream"], b"trace")
+    same(
+        [(f.name, f.type, f.nullable) for f in table.schema],
+        [
+            ("step", pa.int64(), False),
+            ("block", pa.string(), False),
+            ("direction", pa.string(), False),
+            ("t", pa.float64(), False),
+            ("h", pa.float64(), False),
+            ("error", pa.float64(), True),
+            ("accepted", pa.bool_(), False),
+            ("evaluations", pa.int32(), False),
+            ("seconds", pa.float64(), False),
+        ],
+    )
+    same([list(row.values()) for row in table.to_pylist()][1:4], [
+        [0, "ode", "forward", 0.25, 1.5, np.inf, False, 13, 0.25],
+        [0, "ode", "backward", 1.0, -0.5, None, True, 4, 0.0625],
+        [2, "ode", "forward", 0.25, 1.5, np.inf, False, 13, 0.25],
+    ])
+
+
 read_samples()
 read_tensors()
 read_checkpoint()
+read_trace()
