@@ -6,12 +6,13 @@ import (
 	"strings"
 )
 
-// What can go wrong in a solve. The first three come wrapped in an *Error that says where.
+// What can go wrong in a solve. All but the last come wrapped in an *Error that says where.
 var (
 	ErrNonFinite     = errors.New("state is not finite")
 	ErrStepUnderflow = errors.New("step size underflow")
 	ErrTooManySteps  = errors.New("too many steps")
-	ErrOptions       = errors.New("ode: bad options") // unknown method, or settings that no solve can honour
+	ErrUnsolved      = errors.New("equations of a step not solved") // in steps of one size; else the step is made smaller
+	ErrOptions       = errors.New("ode: bad options")               // unknown method, or settings that no solve can honour
 )
 
 // Error is a numerical failure of a solve, and where it happened.
@@ -21,7 +22,7 @@ type Error struct {
 	H      float64 // size of the step, units of t; 0 before the first one is chosen
 	Step   int     // number of the step, counted from 1
 	Sample int     // first offending sample of the batch, or -1
-	Err    error   // ErrNonFinite, ErrStepUnderflow, ErrTooManySteps, or the backend's error
+	Err    error   // one of the above but ErrOptions, or the backend's error
 }
 
 // Error reads "block ode: t=0.31 h=1.2e-09 step 57, sample 12: state is not finite".
@@ -40,7 +41,7 @@ func (e *Error) Error() string {
 
 // Numerical says that the numbers failed, not the backend; commands exit with a status of their own then.
 func (e *Error) Numerical() bool {
-	return e.Err == ErrNonFinite || e.Err == ErrStepUnderflow || e.Err == ErrTooManySteps
+	return e.Err == ErrNonFinite || e.Err == ErrStepUnderflow || e.Err == ErrTooManySteps || e.Err == ErrUnsolved
 }
 
 // Unwrap gives errors.Is the sentinel.

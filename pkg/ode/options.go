@@ -26,6 +26,7 @@ const (
 // Stats says what a solve cost. Steps are the accepted ones, Rejected those tried in vain.
 type Stats struct {
 	Evaluations, Steps, Rejected int
+	JVPs                         int     // products with the Jacobian of a field that is Linear
 	LastStep                     float64 // size of the last accepted step, units of t
 }
 

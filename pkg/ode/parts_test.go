@@ -64,6 +64,9 @@ func TestPartsOfDifferentKinds(t *testing.T) {
 			case 2:
 				tolerance = 1e-5
 			}
+			if m.Name == "kvaerno5" {
+				tolerance = 1e-6 // its steps are long for the Hermite polynomial
+			}
 			const t1 = 0.7
 			end, stats, err := ode.Solve(be, ode.Problem{Field: f, Quadrature: 2}, y, 0, t1, o, checkIntegrals(t, be, tolerance))
 			if err != nil {
@@ -88,7 +91,7 @@ func TestPartsOfDifferentKinds(t *testing.T) {
 			case "dopri8":
 				wantSkipped = 4 * (stats.Steps + stats.Rejected) // stages 2 to 5
 			}
-			if f.skipped != wantSkipped {
+			if f.skipped != wantSkipped && !m.Iterates {
 				t.Errorf("%d of %d evaluations without quadrature, want %d", f.skipped, f.evaluations, wantSkipped)
 			}
 		})

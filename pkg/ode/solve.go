@@ -12,6 +12,7 @@ import (
 // observe, if not nil, sees every accepted step in order; methods that do not evaluate f at the end of a step anyway then
 // do so once more in all.
 // With steps of chosen size the last one may pass t1, the state at t1 being its dense output; Dense.To stops at t1.
+// Methods for stiff fields end at t1, because their steps may be too long for their dense output.
 // y is not modified. The result is in arena memory allocated before all scratch of the solve, which is released.
 //
 // It returns an error that wraps ErrOptions, or an *Error around ErrNonFinite, ErrStepUnderflow, ErrTooManySteps or
@@ -44,7 +45,7 @@ func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, ob
 	if err == nil {
 		err = s.finish(result)
 	}
-	s.stats.Evaluations = s.evaluations
+	s.stats.Evaluations, s.stats.JVPs = s.evaluations, s.jvps
 	if err != nil {
 		return nil, s.stats, err
 	}
@@ -57,6 +58,7 @@ type solve struct {
 	stepper
 	method    Scheme
 	reuses    bool // the last slope of a step is the first of the next
+	lands     bool // the last step is cut to end at t1; else it may pass that
 	options   Options
 	control   controller
 	observe   func(*Dense)
@@ -75,8 +77,11 @@ func newSolve(be backend.Backend, p Problem, m Scheme, y State, o Options) *solv
 	} else {
 		s.workspace = newWorkspace(be, p, m.Tableau.Slopes(), y)
 		s.interp = m.Tableau.interpolant()
+		s.reuses, s.lands = m.Tableau.reuses(), m.Tableau.Gamma != 0
 		s.stepper = &explicit{s.workspace, m.Tableau}
-		s.reuses = m.Tableau.reuses()
+		if m.Tableau.Gamma != 0 {
+			s.stepper = newImplicit(s.workspace, m.Tableau, o.RTol, o.ATol)
+		}
 	}
 	s.dense = Dense{be: be, interp: s.interp, coef: make([]float64, 1+len(s.k)), terms: s.terms}
 	return s
@@ -115,12 +120,15 @@ func (s *solve) adaptive() error {
 		case end == s.t || h < o.DtMin:
 			return s.inHand(h, underflow)
 		}
-		ratio := s.try(end, h)
+		if s.lands && !s.before(end) {
+			end, h = s.t1, math.Abs(s.t1-s.t)
+		}
+		ratio, solved := s.try(end, h)
 		if err := s.be.Err(); err != nil {
 			return s.inHand(h, err)
 		}
 		underflow = ErrStepUnderflow
-		if !finite(ratio) {
+		if solved && !finite(ratio) {
 			underflow = ErrNonFinite
 		}
 		start, accepted := s.t, ratio <= 1
@@ -135,10 +143,13 @@ func (s *solve) adaptive() error {
 	return nil
 }
 
-// try takes the step of size h to end and returns the norm of its scaled error.
-func (s *solve) try(end, h float64) float64 {
-	s.step(s.t, end, s.direction*h)
-	return s.norm(0, s.direction*h, s.method.Tableau.E, s.next, s.options.ATol, s.options.RTol)
+// try takes the step of size h to end and returns the norm of its scaled error. Equations that were not solved count as
+// an error that is not finite.
+func (s *solve) try(end, h float64) (ratio float64, solved bool) {
+	if !s.step(s.t, end, s.direction*h) {
+		return math.NaN(), false
+	}
+	return s.norm(0, s.direction*h, s.method.Tableau.E, s.next, s.options.ATol, s.options.RTol), true
 }
 
 // fixed takes steps to the grid points t0, t0 + Step, t0 + 2 Step, ..., t1, as many as torchdiffeq, which counts
@@ -168,10 +179,13 @@ func (s *solve) fixed() error {
 		if !known {
 			s.eval(0, s.t, s.y, Evaluation{true, 0})
 		}
-		s.step(s.t, end, h)
+		solved := s.step(s.t, end, h)
 		good := s.finite(s.next)
 		if err := s.be.Err(); err != nil {
 			return s.inHand(h, err)
+		}
+		if !solved {
+			return s.inHand(h, ErrUnsolved)
 		}
 		if !good {
 			return s.inHand(h, ErrNonFinite)

@@ -88,8 +88,8 @@ func TestQuadratureAtTheStages(t *testing.T) {
 					}
 					integral += h * weight * y[0].Buf.F64[0] * y[0].Buf.F64[0]
 				}}
-				y := ode.State{batch(ref.New(), 1, []float64{1})}
-				if _, _, err := ode.Solve(ref.New(), ode.Problem{Field: f}, y, 0, t1, ode.Options{Method: m.Name, Step: h}, nil); err != nil {
+				y := ode.State{batch(ref.New(), 1, []float64{1}), batch(ref.New(), 1, []float64{0})}
+				if _, _, err := ode.Solve(ref.New(), ode.Problem{Field: f, Quadrature: 1}, y, 0, t1, steps(m, h), nil); err != nil {
 					t.Fatal(err)
 				}
 				logSteps = append(logSteps, math.Log(float64(n)))

@@ -10,6 +10,7 @@ var Methods = []Scheme{
 	fehlberg2,
 	adaptiveHeun,
 	dopri8,
+	kvaerno5,
 	euler,
 	midpoint,
 	heun3,

@@ -25,6 +25,7 @@ type workspace struct {
 	sum, rms    []float64    // scratch: of one part by sample, of the state by part
 	sample      int          // first sample not finite in the last measurement, or -1
 	evaluations int
+	jvps        int
 }
 
 // newWorkspace allocates the workspace for steps of so many slopes, and starts from a copy of y.
@@ -66,8 +67,13 @@ var one = []float64{1}
 
 // eval writes slope i = f(t, y).
 func (s *workspace) eval(i int, t float64, y State, e Evaluation) {
+	s.evalTo(s.k[i], t, y, e)
+}
+
+// evalTo writes dst = f(t, y).
+func (s *workspace) evalTo(dst State, t float64, y State, e Evaluation) {
 	s.at[0] = t
-	s.problem.Field.Eval(s.k[i], s.at[:], y[:s.active], e)
+	s.problem.Field.Eval(dst, s.at[:], y[:s.active], e)
 	s.evaluations++
 }
 
