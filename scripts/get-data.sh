@@ -8,14 +8,23 @@
 # plain or packed as .gz or .xz. Files that are there and right are left alone; no half file ever has the final name.
 set -euo pipefail
 
-# One file a line: path below the data folder, SHA-256 of the unpacked file, its name at the mirrors, the mirrors.
+# One file a line: path below the data folder, SHA-256 of the unpacked file, its name at the mirrors (ARCHIVE#MEMBER for
+# a file in an archive), the mirrors.
 mnist="https://ossci-datasets.s3.amazonaws.com/mnist https://storage.googleapis.com/cvdf-datasets/mnist
   https://raw.githubusercontent.com/fgnt/mnist/master http://yann.lecun.com/exdb/mnist"
+cifar10="https://www.cs.toronto.edu/~kriz"
+batches="cifar-10-binary.tar.gz#cifar-10-batches-bin"
 table=(
   "mnist/train-images-idx3-ubyte ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db train-images-idx3-ubyte.gz $mnist"
   "mnist/train-labels-idx1-ubyte 65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5 train-labels-idx1-ubyte.gz $mnist"
   "mnist/t10k-images-idx3-ubyte 0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7 t10k-images-idx3-ubyte.gz $mnist"
   "mnist/t10k-labels-idx1-ubyte ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2 t10k-labels-idx1-ubyte.gz $mnist"
+  "cifar10/data_batch_1.bin cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5 $batches/data_batch_1.bin $cifar10"
+  "cifar10/data_batch_2.bin a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed $batches/data_batch_2.bin $cifar10"
+  "cifar10/data_batch_3.bin bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67 $batches/data_batch_3.bin $cifar10"
+  "cifar10/data_batch_4.bin 014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48 $batches/data_batch_4.bin $cifar10"
+  "cifar10/data_batch_5.bin 755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add $batches/data_batch_5.bin $cifar10"
+  "cifar10/test_batch.bin 8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b $batches/test_batch.bin $cifar10"
 )
 
 usage() { echo "usage: scripts/get-data.sh [--from DIR] [--data DIR] [SET...]"; }
@@ -42,25 +51,34 @@ for set in ${sets[@]+"${sets[@]}"}; do
 done
 
 sum() { if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1; }
-download() {
-  if command -v curl >/dev/null; then
-    curl --fail --silent --location --connect-timeout 15 --retry 2 --output "$2" "$1"
-  else
-    wget --quiet --timeout=15 --tries=3 --output-document="$2" "$1"
-  fi
-}
 unpack() { # NAME FILE: what FILE holds, packed as the ending of NAME says, on standard output
   case $1 in
+    *.tar.gz#*) tar -xzOf "$2" "${1##*#}" ;;
     *.gz) gzip -dc "$2" ;;
     *.xz) xz -dc "$2" ;;
     *) cat "$2" ;;
   esac
 }
 
-temporary=""
-trap '[ -z "$temporary" ] || rm -rf "$temporary"' EXIT
+temporary="" # beside the file at hand, where it is unpacked
+downloads="" # where the last download lies, for an archive has several files
+trap 'rm -rf ${temporary:+"$temporary"} ${downloads:+"$downloads"}' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+
+# download ADDRESS writes to $downloads/packed, which then is of $downloaded.
+downloaded=""
+download() {
+  [ "$1" != "$downloaded" ] || return 0
+  downloaded=""
+  [ -n "$downloads" ] || downloads=$(mktemp -d "$data/.get-data.XXXXXX") || return 1
+  if command -v curl >/dev/null; then
+    curl --fail --silent --location --connect-timeout 15 --retry 2 --output "$downloads/packed" "$1" || return 1
+  else
+    wget --quiet --timeout=15 --tries=3 --output-document="$downloads/packed" "$1" || return 1
+  fi
+  downloaded=$1
+}
 
 # get PATH SHA256 NAME MIRROR... puts one file into place, from the first source whose content is right.
 get() {
@@ -100,9 +118,9 @@ fetch() {
   if [ -n "$from" ]; then
     [ -f "$file" ] || return 1
   else
-    file="$temporary/packed"
     reason="no download"
-    download "$1" "$file" || return 1
+    download "${1%%#*}" || return 1
+    file="$downloads/packed"
   fi
   reason="damaged"
   unpack "$1" "$file" >"$temporary/file" 2>/dev/null || return 1

@@ -33,6 +33,50 @@ func TestGetDataRefusesAnotherFile(t *testing.T) {
 	}
 }
 
+// curl writes what it is called with to the file called, and gives out whole.tar.gz.
+const curl = `#!/bin/sh
+echo "$*" >> called
+while [ "$1" != --output ]; do shift; done
+cp whole.tar.gz "$2"
+`
+
+func TestGetDataLooksIntoArchives(t *testing.T) {
+	script, err := filepath.Abs("../../scripts/get-data.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	run := func(name string, args ...string) (string, error) {
+		c := exec.Command(name, args...)
+		c.Dir = folder
+		out, err := c.CombinedOutput()
+		return string(out), err
+	}
+	if err := os.Mkdir(filepath.Join(folder, "bin"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "bin", "curl"), []byte(curl), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", filepath.Join(folder, "bin")+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	t.Setenv("ODEPIPE_DATA", "")
+	archive := "mkdir cifar-10-batches-bin && echo half > cifar-10-batches-bin/data_batch_1.bin && tar -czf whole.tar.gz cifar-10-batches-bin"
+	if out, err := run("bash", "-c", archive); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out, err := run(script, "cifar10")
+	if err == nil || !strings.Contains(out, ".tar.gz#cifar-10-batches-bin/data_batch_1.bin (wrong SHA-256)") {
+		t.Errorf("error %v, output %q", err, out)
+	}
+	called, err := os.ReadFile(filepath.Join(folder, "called"))
+	if err != nil || !strings.HasSuffix(string(called), "/cifar-10-binary.tar.gz\n") {
+		t.Errorf("curl is called with %q, %v", called, err)
+	}
+	if out, err := run("find", "data", "-mindepth", "1"); err != nil || out != "data/cifar10\n" {
+		t.Errorf("it leaves %q, %v", out, err)
+	}
+}
+
 func TestGetDataUnpacks(t *testing.T) {
 	from, to := "../../../shared/data", t.TempDir()
 	if _, err := os.Stat(from); err != nil {

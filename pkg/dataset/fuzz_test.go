@@ -31,6 +31,28 @@ func FuzzIDX(f *testing.F) {
 	})
 }
 
+func FuzzCIFAR(f *testing.F) {
+	row := func(label byte) []byte { return append([]byte{label}, make([]byte, cifarPixels)...) }
+	f.Add(append(row(9), row(0)...), 2)
+	f.Add(row(10), 1)
+	f.Add(row(3)[:cifarPixels], 1)
+	f.Add([]byte{}, 3)
+	f.Fuzz(func(t *testing.T, data []byte, rows int) {
+		rows = 1 + (rows&0xff)%4
+		pixels, labels, err := decodeCIFAR(reader(data), rows, nil, nil)
+		if err != nil {
+			return
+		}
+		var again []byte
+		for i, label := range labels {
+			again = append(append(again, byte(label)), pixels[i*cifarPixels:(i+1)*cifarPixels]...)
+		}
+		if len(labels) != rows || !bytes.Equal(again, data) {
+			t.Errorf("%d rows were read from %d bytes as %d labels and %d pixels", rows, len(data), len(labels), len(pixels))
+		}
+	})
+}
+
 func FuzzNPY(f *testing.F) {
 	for _, header := range []string{
 		"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }",

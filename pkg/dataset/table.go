@@ -35,6 +35,7 @@ type Request struct {
 // Table is every data set known by name, in the order in which help shows them.
 var Table = []Entry{
 	{"mnist", "digits, x [1, 28, 28], 10 classes: train 60000, test 10000 rows", []string{Train, Test}, true, loadMNIST},
+	{"cifar10", "small pictures, x [3, 32, 32], 10 classes: train 50000, test 10000 rows", []string{Train, Test}, true, loadCIFAR10},
 	{"spirals", "two interleaved spirals, x [2], 2 classes: " + generatedRows, Splits, false, generated(spiral)},
 	{"annuli", "two concentric annuli, x [2], 2 classes: " + generatedRows, Splits, false, generated(annulus)},
 	{"circle", "density of two noisy circles, x [2], no y: " + generatedRows, Splits, false, generated(circle)},
