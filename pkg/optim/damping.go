@@ -7,6 +7,7 @@ import (
 
 	"odepipe/pkg/backend"
 	"odepipe/pkg/kfac"
+	"odepipe/pkg/tensor"
 )
 
 // Dampings names the ways of adding eps to the curvature; the first is the default. fixed, pi and relative are
@@ -45,57 +46,102 @@ func (o *Optimizer) dampingAtRest() float64 {
 }
 
 // marquardt adapts the damping to how well the loss follows the quadratic model of it (Levenberg-Marquardt, as Martens
-// and Grosse 2015, Section 6.5). With delta the changes of the parameters that the steps made, g the gradients and C the
-// layers' curvature without damping (parameters that are not preconditioned have none),
+// and Grosse 2015, Section 6.5). With delta_k the change of the parameters that step k made, g_(k+1) the gradient of the
+// mini-batch after it, and C the layers' curvature without damping (other parameters have none), the model's change of the
+// loss is that of a parabola with slope <g_(k+1), delta_k> at its end:
 //
-//	predicted = sum over period steps of <g, delta> + <delta, C delta> / 2
-//	rho = ( L - L before these steps ) / predicted
-//	eps <- omega eps  if rho > 3/4,   eps / omega  if rho < 1/4 or predicted >= 0,   omega = (19/20)^period
+//	p_k = <g_(k+1), delta_k> - <delta_k, C delta_k> / 2
+//	eps <- omega eps  if dL < 3/4 dP - sigma,   eps / omega  if dL > 1/4 dP + sigma,   omega = (19/20)^period
 //
-// between a thousandth and a thousand times the eps of the settings. No loss of one mini-batch before and after a step is
-// known: L is the smoothed loss of successive mini-batches, each before its step, L <- 0.9 L + 0.1 loss. So rho is noisy
-// where mini-batches differ by more than a period of training gains; a longer period makes it less so.
+// between a thousandth and a thousand times the eps of the settings, where dL and dP are the changes of the loss and of the
+// model's over a period of steps: their ratio is above 3/4, or below 1/4, by more than the noise. Where it is neither,
+// the period goes on for as long again. The slope is taken at the end because
+// <g_k, delta_k> counts what the step fits of the noise of its own mini-batch, of which the next one shows nothing.
+//
+// No loss of one mini-batch before and after a step is known. L is the smoothed loss of successive mini-batches,
+// L <- 0.9 L + 0.1 loss, and P the sum of all p_k smoothed alike, so that both lag alike. With V the squares (loss - L)^2
+// before this step smoothed once more, sigma = sqrt(2 V 0.1 / 1.9) is the standard deviation of the difference of two L
+// of independent losses.
 type marquardt struct {
+	be     backend.Backend
 	period int64
-	state  numbers // eps by that of the settings, L, L before, predicted
+	state  numbers             // in the order of ledger
+	change map[string]tensor.T // delta of the last step, by parameter
 }
 
-func newMarquardt(be backend.Backend, period int64) *marquardt {
-	m := &marquardt{period, newNumbers(be, 4)}
-	m.state.set(1, 0, 0, 0)
+// ledger is the state of marquardt on the host.
+type ledger struct {
+	relief    float64 // eps by that of the settings
+	loss      float64 // L
+	before    float64 // L as the period began
+	variance  float64 // V
+	gap       float64 // of the sum of p to P
+	predicted float64 // change of P since then
+	curvature float64 // <delta, C delta> of the last step
+}
+
+// The bounds of relief.
+const leastRelief, mostRelief = 1e-3, 1e3
+
+// newMarquardt has seen no step.
+func newMarquardt(be backend.Backend, period int64, params []*param) *marquardt {
+	m := &marquardt{be, period, newNumbers(be, 7), map[string]tensor.T{}}
+	m.write(ledger{relief: 1})
+	for _, p := range params {
+		m.change[p.Param.Name] = zeros(be, p.Param.Value.Shape)
+	}
 	return m
 }
 
-// The bounds of eps by that of the settings.
-const leastRelief, mostRelief = 1e-3, 1e3
-
-// judge takes the loss of a step's mini-batch and returns by what eps is to be multiplied.
-func (m *marquardt) judge(step int64, loss float64) (relief float64) {
+func (m *marquardt) read() ledger {
 	v := m.state.get()
-	relief, smooth, before, predicted := v[0], 0.9*v[1]+0.1*loss, v[2], v[3]
-	if step == 0 {
-		smooth = loss
-	}
-	if step%m.period == 0 {
-		omega := math.Pow(19.0/20, float64(m.period))
-		switch rho := (smooth - before) / predicted; {
-		case step == 0:
-		case predicted >= 0 || rho < 0.25:
-			relief /= omega
-		case rho > 0.75:
-			relief *= omega
-		}
-		before, predicted = smooth, 0
-	}
-	m.state.set(min(max(relief, leastRelief), mostRelief), smooth, before, predicted)
-	return m.state.get()[0]
+	return ledger{v[0], v[1], v[2], v[3], v[4], v[5], v[6]}
 }
 
-// expect adds what the model predicts of a step just made.
-func (m *marquardt) expect(e effect) {
-	v := m.state.get()
-	for _, name := range slices.Sorted(maps.Keys(e.slopes)) {
-		v[3] += e.slopes[name]
+func (m *marquardt) write(l ledger) {
+	m.state.set(l.relief, l.loss, l.before, l.variance, l.gap, l.predicted, l.curvature)
+}
+
+// judge takes a step's loss, and the slope <g, delta> of its gradients along the changes of the step before, and returns
+// by what eps is to be multiplied.
+func (m *marquardt) judge(step int64, loss, slope float64) (relief float64) {
+	l := m.read()
+	if step == 0 {
+		l.loss, l.before = loss, loss
 	}
-	m.state.set(v[0], v[1], v[2], v[3]+e.curvature/2)
+	doubt := math.Sqrt(l.variance * 2 * 0.1 / 1.9)
+	l.variance = 0.9*l.variance + 0.1*(loss-l.loss)*(loss-l.loss)
+	l.loss = 0.9*l.loss + 0.1*loss
+	l.gap += slope - l.curvature/2
+	l.predicted += 0.1 * l.gap
+	l.gap *= 0.9
+	if step > 0 && step%m.period == 0 {
+		omega := math.Pow(19.0/20, float64(m.period))
+		switch change := l.loss - l.before; {
+		case change > l.predicted/4+doubt:
+			l.relief = min(l.relief/omega, mostRelief)
+			l.before, l.predicted = l.loss, 0
+		case change < l.predicted*3/4-doubt:
+			l.relief = max(l.relief*omega, leastRelief)
+			l.before, l.predicted = l.loss, 0
+		}
+	}
+	m.write(l)
+	return m.read().relief
+}
+
+// slope is <g, delta> over all parameters.
+func (m *marquardt) slope(grads map[string]tensor.T) float64 {
+	sum := 0.0
+	for _, name := range slices.Sorted(maps.Keys(m.change)) {
+		sum += dot(m.be, grads[name], m.change[name])
+	}
+	return sum
+}
+
+// remember keeps the curvature along the changes that a step has made.
+func (m *marquardt) remember(curvature float64) {
+	l := m.read()
+	l.curvature = curvature
+	m.write(l)
 }

@@ -111,7 +111,7 @@ func New(be backend.Backend, s Settings, parts Parts, threads int) (*Optimizer, 
 		return nil, err
 	}
 	if o.settings.Damping == "adaptive" {
-		o.marquardt = newMarquardt(be, o.settings.DampingFreq)
+		o.marquardt = newMarquardt(be, o.settings.DampingFreq, o.params)
 	}
 	return o, nil
 }

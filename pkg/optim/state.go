@@ -84,6 +84,9 @@ func (o *Optimizer) slots() []slot {
 	}
 	if o.marquardt != nil {
 		list = append(list, slot{state: State{"loss", "damping", o.marquardt.state.tensor}})
+		for _, p := range o.params {
+			list = append(list, slot{state: State{p.Param.Name, "change", o.marquardt.change[p.Param.Name]}})
+		}
 	}
 	if o.settings.Horizon != "fixed" {
 		for _, h := range o.horizons {

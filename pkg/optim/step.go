@@ -38,8 +38,9 @@ type Batch struct {
 // It returns ErrMismatch if a gradient is missing or of another shape, or a derivative in t1 that is needed is missing;
 // ErrNonFinite, naming the parameter, if a gradient's square is not finite in the element type, or if the loss or a
 // derivative in t1 is not and is needed; and an error of kfac.Refresh or ErrMismatch if a layer has no basis yet and gets
-// none, or a parameter no diagonal. Parameters and State are then as before, but for what was refreshed before the error. It returns ErrNonFinite, too,
-// if the change of the parameters or of a t1 is not finite; they have changed then, and are of no use.
+// none, or a parameter no diagonal. Parameters and State are then as before, but for what was refreshed before the
+// error. It returns ErrNonFinite, too, if the change of the parameters or of a t1 is not finite; they have changed then,
+// and are of no use.
 func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	report := Report{LR: o.LR(step)}
 	var err error
@@ -57,7 +58,7 @@ func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	}
 	relief := 1.0
 	if o.marquardt != nil {
-		relief = o.marquardt.judge(step, b.Loss)
+		relief = o.marquardt.judge(step, b.Loss, o.marquardt.slope(b.Grads))
 		report.Damping = relief * o.dampingAtRest()
 	}
 	mark := o.be.Mark()
@@ -75,7 +76,7 @@ func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 		return Report{}, fmt.Errorf("the change of the parameters: %w", ErrNonFinite)
 	}
 	if o.marquardt != nil {
-		o.marquardt.expect(total)
+		o.marquardt.remember(total.curvature)
 	}
 	if err := o.moveEnds(step, b, total.slopes); err != nil {
 		return Report{}, err
@@ -149,8 +150,11 @@ func (o *Optimizer) change(u unit, step int64, m move, grads map[string]tensor.T
 		p.update.apply(o.be, value, m.directions[i], p.rule.LR*factor, step)
 		o.be.Combine(change, []float64{1, 1}, change, value)
 		to.square += dot(o.be, change, change)
-		if o.marquardt != nil || o.settings.Horizon != "fixed" {
+		if o.settings.Horizon != "fixed" {
 			to.slopes[p.Param.Name] = dot(o.be, grads[p.Param.Name], change)
+		}
+		if o.marquardt != nil {
+			o.be.Combine(o.marquardt.change[p.Param.Name], []float64{1}, change)
 		}
 		changes[i] = change
 	}
