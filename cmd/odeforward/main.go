@@ -11,7 +11,7 @@ import (
 func main() { cli.Main(program()) }
 
 func program() cli.Program {
-	var params string
+	var params, trace string
 	var o pipeline.ForwardOptions
 	return cli.Program{
 		Name:    "odeforward",
@@ -20,6 +20,8 @@ func program() cli.Program {
 		Define: func(f *cli.Flags) {
 			cli.ParamsFlag(f, &params)
 			f.BoolVar(&o.KeepInitial, "keep-initial", false, "write the states at t0 too, as <block>.x0")
+			f.BoolVar(&o.PathCosts, "path-costs", false, "write the integrals of ||F||^2 and ||dF/dx||_F^2 (estimated with one probe) along every sample's path, as <block>.kinetic and <block>.jacobian")
+			cli.TraceFlag(f, &trace)
 		},
 		Run: func(c *cli.Context, _ []string) error {
 			stage, err := c.Stage(params, o.Limits)
@@ -27,13 +29,18 @@ func program() cli.Program {
 				return err
 			}
 			defer stage.Params.Close()
+			file, err := c.TraceFile(trace)
+			if err != nil {
+				return err
+			}
+			o.Trace = file.Writer()
 			progress := c.Progress(-1, "mini-batches")
 			o.Backend = c.Backend
 			o.Done = func(r pipeline.BatchRecord) {
 				c.Log(r)
 				progress.Advance(1, fmt.Sprintf("loss %.4f", r.Loss))
 			}
-			return pipeline.Forward(stage.Params, stage.In, stage.Out, o)
+			return file.Close(pipeline.Forward(stage.Params, stage.In, stage.Out, o))
 		},
 		Input:  "sample table of kind batch, from datagen",
 		Output: "sample table of kind state: its input's columns, then <block>.x1, pred, loss, nfe",

@@ -1,106 +1,92 @@
 package adjoint
 
 import (
-	"math"
-
-	"odepipe/pkg/backend"
-	"odepipe/pkg/nn"
 	"odepipe/pkg/ode"
 	"odepipe/pkg/tensor"
 )
 
-// Problem is the backward solve of one ODE block.
-type Problem struct {
-	Backend backend.Backend
-	Field   *nn.Bound // F with room for n samples; AllowVJP has been called
-	Params  []nn.Param
-	Block   string  // for errors
-	T0, T1  float64 // units of t; t1 may be smaller
-	Solver  ode.Options
-	// SemiNorm leaves the integrals Q_theta out of the error norm (Kidger et al. 2021, as torchdiffeq's "seminorm").
-	SemiNorm bool
+// Want is what a backward solve is to yield beside the gradient.
+type Want struct {
+	Vectors []tensor.T // q_i(t1), batches of x's shape
+	Rows    bool       // the p_i of the vectors
+	Samples Sampler    // of Kronecker factors; nil: none
 }
 
-// Gradient is what a backward solve yields. Tensors are in arena memory.
-type Gradient struct {
-	Dx0    tensor.T   // dL/dx(t0), a batch
-	Params []tensor.T // dL/dtheta, in the order of Problem.Params
-	Dt1    float64    // <dL/dx(t1), F(t1, x(t1))>, summed over the batch: dL/dt1 (the sign of torchdiffeq's)
-	Stats  ode.Stats
+// Differentiate integrates from t1 to t0, by the problem's method. x0 and x1 are the ends of the forward solve, a1 =
+// dL/dx(t1) where L is a sum over the samples. A backsolve does not look at x0, the others not at x1. Errors are those
+// of ode.Solve.
+func Differentiate(p *Problem, x0, x1, a1 tensor.T, w Want) (Gradient, error) {
+	switch p.Method {
+	case Interpolated:
+		path, err := record(p, x0)
+		if err != nil {
+			return Gradient{}, err
+		}
+		g, err := solveBack(p, path, tensor.T{}, a1, w)
+		g.Stats.Evaluations += path.evaluations
+		return g, err
+	case Checkpointed:
+		return checkpointed(p, x0, a1, w)
+	}
+	return solveBack(p, nil, x1, a1, w)
 }
 
-// parts of the state, in the order of torchdiffeq's norm
-const (
-	partX = iota
-	partA
-	partT // int a^T F_t dt
-	partParams
-)
-
-// Backsolve integrates from (x1, a1) at t1 to t0; a1 = dL/dx(t1) where L is a sum over the samples. If samples is
-// not nil the Kronecker factors are sampled on the way. Errors are those of ode.Solve.
-func Backsolve(p Problem, x1, a1 tensor.T, samples *Grid) (Gradient, error) {
+// solveBack integrates the augmented field, with x as part of its state if path is nil.
+func solveBack(p *Problem, path *path, x1, a1 tensor.T, w Want) (Gradient, error) {
 	be := p.Backend
-	f := &augmented{be: be, field: p.Field, negative: be.Batch(a1.N, a1.Shape), dot: make([]float64, a1.N), dt1: math.NaN()}
-	state := ode.State{x1, a1, be.Plain(tensor.Of(1))}
-	for _, param := range p.Params {
-		state = append(state, be.Plain(param.Shape))
-	}
-	for _, part := range state[partT:] {
-		be.Combine(part, nil)
-	}
-	norm := ode.Norm(ode.Max)
+	l := newLayout(path == nil, len(w.Vectors), len(p.Params), w.Rows)
+	f := newAugmented(p, l, a1, path)
+	state := f.start(p, x1, a1, w.Vectors)
+	problem := ode.Problem{Field: f, Quadrature: l.end - l.t, Block: p.Block, Trace: p.Trace}
 	if p.SemiNorm {
-		norm = ode.First(partParams)
+		problem.Norm = ode.First(l.t)
 	}
 	var observe func(*ode.Dense)
-	if samples != nil {
-		samples.begin(p, x1, a1)
-		observe = samples.observe
+	if w.Samples != nil {
+		w.Samples.begin(p, f)
+		observe = w.Samples.observe
 	}
-	problem := ode.Problem{Field: f, Quadrature: len(state) - partT, Norm: norm, Block: p.Block}
-	end, stats, err := ode.Solve(be, problem, state, p.T1, p.T0, p.Solver, observe)
+	from, to := p.interval()
+	end, stats, err := ode.Solve(be, problem, state, to, from, p.Solver, observe)
 	if err != nil {
-		return Gradient{}, err
+		return Gradient{Stats: stats}, err
 	}
-	if samples != nil {
-		stats.Evaluations += samples.Evaluations
+	if w.Samples != nil {
+		stats.Evaluations += w.Samples.evaluations()
 	}
-	return Gradient{Dx0: end[partA], Params: end[partParams:], Dt1: f.dt1, Stats: stats}, nil
+	g := Gradient{Dx0: end[l.a], Params: end[l.params:l.row], Vectors: end[l.q:l.t], Rows: end[l.row:], DPhi: f.dphi, Dt1: f.dt1, Stats: stats}
+	if path == nil {
+		g.X0 = end[l.x]
+	}
+	g.Dt0 = make([]float64, len(g.Dt1)) // -H(t0) = -H(t1) + int_t0^t1 H_t dt
+	be.Download(tensor.Buffer{F64: g.Dt0}, end[l.t])
+	for n, h := range g.Dt1 {
+		g.Dt0[n] -= h
+	}
+	return g, nil
 }
 
-// augmented is the field of the state (x, a, int a^T F_t, Q_theta).
-type augmented struct {
-	be       backend.Backend
-	field    *nn.Bound
-	negative tensor.T  // -a
-	dot      []float64 // per sample
-	dt1      float64   // NaN until the first evaluation, which is at (t1, x1)
-	scalar   [1]float64
+// start is the state at t1: the integrals are zero.
+func (f *augmented) start(p *Problem, x1, a1 tensor.T, vectors []tensor.T) ode.State {
+	var state ode.State
+	if f.layout.x >= 0 {
+		state = append(state, x1)
+	}
+	state = append(append(state, a1), vectors...)
+	if p.Span == nil {
+		state = append(state, f.be.Plain(tensor.Of(1)))
+	} else {
+		state = append(state, f.be.Batch(a1.N, tensor.Of()))
+	}
+	for _, param := range p.Params {
+		state = append(state, f.be.Plain(param.Shape))
+	}
+	for i := f.layout.row; i < f.layout.end; i++ {
+		size := p.Params[(i-f.layout.row)%len(p.Params)].Shape.Size()
+		state = append(state, f.be.Batch(a1.N, tensor.Of(size)))
+	}
+	for _, integral := range state[f.layout.t:] {
+		f.be.Combine(integral, nil)
+	}
+	return state
 }
-
-var _ ode.Field = (*augmented)(nil)
-
-// Eval writes dst = (F, -F_x^T a, -F_t^T a, -F_theta^T a); the last two only if e.Quadrature is set.
-func (f *augmented) Eval(dst ode.State, t []float64, y ode.State, e ode.Evaluation) {
-	f.field.Forward(dst[partX], t, y[partX])
-	if math.IsNaN(f.dt1) {
-		f.be.Dot(f.dot, y[partA], dst[partX])
-		f.dt1 = 0
-		for _, d := range f.dot {
-			f.dt1 += d
-		}
-	}
-	f.be.Combine(f.negative, minusOne, y[partA:partA+1]...)
-	want := nn.Cotangents{Dx: dst[partA]}
-	if e.Quadrature {
-		f.scalar[0] = 0
-		want.Params, want.Dt = dst[partParams:], f.scalar[:]
-	}
-	f.field.VJP(want, f.negative)
-	if e.Quadrature {
-		f.be.Upload(dst[partT], tensor.Buffer{F64: f.scalar[:]})
-	}
-}
-
-var minusOne = []float64{-1}

@@ -62,8 +62,8 @@ func (s *steady) batch(o ode.Options) *float32 {
 		s.fail(err)
 	}
 	grid := &adjoint.Grid{Step: 0.5, Into: adjoint.NewFactors(be, s.chain.Affine())}
-	problem := adjoint.Problem{Backend: be, Field: field, Params: s.chain.Params(), T0: 0, T1: 1, Solver: o}
-	if _, err := adjoint.Backsolve(problem, end[0], a, grid); err != nil {
+	problem := &adjoint.Problem{Backend: be, Field: field, Params: s.chain.Params(), T0: 0, T1: 1, Solver: o}
+	if _, err := adjoint.Differentiate(problem, x, end[0], a, adjoint.Want{Samples: grid}); err != nil {
 		s.fail(err)
 	}
 	return &be.Plain(tensor.Of(1)).Buf.F32[0]

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"os"
 
 	"odepipe/pkg/wire"
 )
@@ -36,4 +37,46 @@ func (c *Context) Stage(params string, limits wire.Limits) (Stage, error) {
 	}
 	source, err := wire.OpenParams(params, limits)
 	return Stage{In: in, Out: out, Params: source}, err
+}
+
+// TraceFlag adds --trace.
+func TraceFlag(f *Flags, path *string) {
+	f.StringVar(path, "trace", "", "write an Arrow stream to `FILE` with a row for every step that the solver tried: block, t, h, error, accepted, evaluations, seconds")
+}
+
+// TraceFile is the file of --trace; nil if there is none.
+type TraceFile struct{ file *os.File }
+
+// TraceFile creates the file that --trace names, if it names one.
+func (c *Context) TraceFile(path string) (*TraceFile, error) {
+	switch path {
+	case "":
+		return nil, nil
+	case "-":
+		return nil, Usage("--trace -: standard output carries the results; name a file")
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return &TraceFile{file}, nil
+}
+
+// Writer is where rows go, nil for no file.
+func (t *TraceFile) Writer() io.Writer {
+	if t == nil {
+		return nil
+	}
+	return t.file
+}
+
+// Close closes the file; it returns err or else what went wrong.
+func (t *TraceFile) Close(err error) error {
+	if t == nil {
+		return err
+	}
+	if closing := t.file.Close(); err == nil {
+		err = closing
+	}
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"odepipe/pkg/adjoint"
 	"odepipe/pkg/loss"
 	"odepipe/pkg/nn"
 	"odepipe/pkg/ode"
@@ -135,13 +136,14 @@ func parseODE(t *table, index int) (*ODESpec, error) {
 	if o.T0 == o.T1 {
 		t.fail("t0 and t1 are both %g", o.T0)
 	}
+	o.Costs = Costs{Kinetic: t.notNegative("kinetic", 0), Jacobian: t.notNegative("jacobian", 0)}
 	solver := t.table("solver")
-	o.Solver = parseSolver(solver, ode.Options{Method: "dopri5", RTol: DefaultTolerance, ATol: DefaultTolerance}, true)
-	adjoint := t.table("adjoint")
-	o.Adjoint.Solver = parseSolver(adjoint, o.Solver, false)
-	o.Adjoint.SemiNorm = adjoint.choice("norm", "full", false, []string{"full", "seminorm"}) == "seminorm"
+	o.Solver = parseSolver(solver, ode.Options{Method: "dopri5", RTol: DefaultTolerance, ATol: DefaultTolerance,
+		Controller: ode.Controllers[0]}, true)
+	back := t.table("adjoint")
+	o.Adjoint = parseAdjoint(back, o.Solver)
 	fields := t.tables("field")
-	for _, sub := range []*table{t, solver, adjoint} {
+	for _, sub := range []*table{t, solver, back} {
 		if err := sub.done(); err != nil {
 			return nil, err
 		}
@@ -161,6 +163,25 @@ func parseODE(t *table, index int) (*ODESpec, error) {
 	return o, nil
 }
 
+// parseAdjoint reads the keys of an adjoint beside those of the solver, whose settings are its defaults.
+func parseAdjoint(t *table, solver ode.Options) Adjoint {
+	var methods []string
+	for _, m := range adjoint.Methods {
+		methods = append(methods, string(m))
+	}
+	a := Adjoint{Method: adjoint.Method(t.choice("method", methods[0], false, methods))}
+	switch a.Method {
+	case adjoint.Checkpointed:
+		a.Memory = t.integer("memory", 0, false, 0)
+		if scheme, err := ode.Method(solver.Method); err == nil && !adjoint.Differentiable(scheme) {
+			t.fail("method = \"checkpointed\" cannot differentiate the steps of %s", scheme.Name)
+		}
+	}
+	a.Solver = parseSolver(t, solver, false)
+	a.SemiNorm = t.choice("norm", "full", false, []string{"full", "seminorm"}) == "seminorm"
+	return a
+}
+
 // parseSolver reads the keys of a solver over the defaults d.
 func parseSolver(t *table, d ode.Options, withMethod bool) ode.Options {
 	if withMethod {
@@ -175,6 +196,8 @@ func parseSolver(t *table, d ode.Options, withMethod bool) ode.Options {
 	d.Step = t.positive("step_size", d.Step)
 	d.FirstStep = t.positive("first_step", d.FirstStep)
 	d.DtMin = t.positive("dt_min", d.DtMin)
+	d.DtMax = t.positive("dt_max", d.DtMax)
 	d.MaxSteps = t.integer("max_steps", d.MaxSteps, false, 1)
+	d.Controller = t.choice("controller", d.Controller, false, ode.Controllers)
 	return d
 }

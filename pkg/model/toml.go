@@ -111,6 +111,15 @@ func (t *table) positive(key string, fallback float64) float64 {
 	return x
 }
 
+// notNegative is a number of at least 0.
+func (t *table) notNegative(key string, fallback float64) float64 {
+	x := t.number(key, fallback)
+	if !(x >= 0) && t.err == nil {
+		t.fail("%s must be at least 0, not %g", key, x)
+	}
+	return x
+}
+
 func (t *table) boolean(key string, fallback bool) bool {
 	v, ok := t.value(key, false)
 	if !ok {

@@ -22,6 +22,10 @@ type Settings struct {
 	FreqMax        int64
 	FactorFreq     int64
 	FactorDecay    float64
+	Factors        string
+	FactorStep     float64
+	Terminal       string
+	Rank           int64
 	Vectors        int64
 	HessianDecay   float64
 	KLClip         float64
@@ -112,6 +116,9 @@ func (s Settings) Check() error {
 		return err
 	}
 	if err := s.checkPeriods(); err != nil {
+		return err
+	}
+	if err := s.checkSampling(); err != nil {
 		return err
 	}
 	return s.checkSchedule()

@@ -15,22 +15,32 @@ import (
 	"odepipe/pkg/wire"
 )
 
-// SecondOrder says when odebackward samples Kronecker factors.
+// SecondOrder says which second-order information odebackward writes.
 type SecondOrder string
 
 // The modes of --second-order.
 const (
-	Auto  SecondOrder = ""      // when the optimizer wants them at that step
-	SNOpt SecondOrder = "snopt" // on every mini-batch
-	None  SecondOrder = "none"  // never
+	Auto      SecondOrder = ""          // what the optimizer wants, on the mini-batches for which it wants it
+	SNOpt     SecondOrder = "snopt"     // Kronecker factors
+	None      SecondOrder = "none"      // nothing
+	LowRank   SecondOrder = "lowrank"   // Kronecker factors, and the rows p_i of Proposition 2 for all parameters
+	Theorem1  SecondOrder = "theorem1"  // Q_uu(t0) of Theorem 1 for every ODE block
+	Recursive SecondOrder = "recursive" // Hessians by the adjoint of the adjoint
 )
+
+// SecondOrders lists the modes that can be asked for by name.
+var SecondOrders = []string{string(SNOpt), string(None), string(LowRank), string(Theorem1), string(Recursive)}
 
 // BackwardOptions are odebackward's.
 type BackwardOptions struct {
 	Backend     func(tensor.DType) backend.Backend
 	SecondOrder SecondOrder
-	FactorStep  float64 // spacing of the grid of the factors, units of t
+	Sampling    Sampling // fields that are not zero overrule the optimizer
+	Full        bool     // Theorem 1 with all second derivatives, not linearised
+	Vectors     int      // Hessian-vector products for the diagonal of the Hessian; 0: dense Hessians of the ODE blocks
+	Check       bool     // compare the gradient with the checkpointed one in float64
 	Limits      wire.Limits
+	Trace       io.Writer         // for a row of every attempted step; nil: none
 	Done        func(BatchRecord) // called after each mini-batch; may be nil
 }
 
@@ -55,9 +65,9 @@ func Backward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o Backw
 	}
 	be := o.Backend(n.Spec.DType)
 	defer be.Close()
-	b := &backward{be: be, net: n, options: o, settings: settings, host: hostBuffers{dtype: n.Spec.DType}}
-	writer := wire.NewTensorWriter(out, wire.Header{Kind: wire.Gradient, Model: header.Model, ModelSHA256: header.ModelSHA256,
-		Dataset: source.header.Dataset, Split: source.header.Split}, n.Spec.DType)
+	own := wire.Header{Kind: wire.Gradient, Model: header.Model, ModelSHA256: header.ModelSHA256, Dataset: source.header.Dataset, Split: source.header.Split}
+	b := &backward{be: be, net: n, options: o, settings: settings, host: hostBuffers{dtype: n.Spec.DType}, tracer: newTracer(o.Trace, own, wire.Backward)}
+	writer := wire.NewTensorWriter(out, own, n.Spec.DType)
 	if err := b.run(source, writer, params); err != nil {
 		return err
 	}
@@ -91,6 +101,7 @@ type backward struct {
 	net      *model.Network
 	options  BackwardOptions
 	settings optim.Settings // of a checkpoint
+	tracer   *tracer
 	host     hostBuffers
 	out      wire.Set
 }
@@ -100,6 +111,9 @@ func (b *backward) run(source *input, writer *wire.TensorWriter, params wire.Par
 	watch := stopwatch{time.Now()}
 	for k := 0; ; k++ {
 		if err := source.next(&batch); err == io.EOF {
+			if err := b.tracer.close(); err != nil {
+				return err
+			}
 			return writer.Close()
 		} else if err != nil {
 			return err
@@ -114,6 +128,9 @@ func (b *backward) run(source *input, writer *wire.TensorWriter, params wire.Par
 		mark := b.be.Mark()
 		record.Loss, err = b.batch(&batch, set)
 		b.be.Release(mark)
+		if traced := b.tracer.write(step); err == nil { // a failed solve's steps are the ones to look at
+			err = traced
+		}
 		if err != nil {
 			return fmt.Errorf("mini-batch %d: %w", step, err)
 		}
@@ -138,34 +155,114 @@ func (b *backward) batch(batch *wire.Samples, set *wire.Set) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	p := &pass{be: b.be, net: b.net, weights: w, factorStep: b.options.FactorStep}
-	if b.wantsFactors(w, set.Step) {
-		if err := factorsFit(b.net); err != nil {
-			return 0, err
-		}
-		p.factors = adjoint.NewFactors(b.be, b.net.Affine())
+	p, err := b.newPass(batch, w, set.Step)
+	if err != nil {
+		return 0, err
 	}
-	p.forward(batch)
+	if err := p.forward(batch); err != nil {
+		return 0, err
+	}
 	mean, dy, err := p.lossGradient(target)
 	if err != nil {
 		return 0, err
 	}
-	if err := p.backward(dy); err != nil {
+	b.out.Tensors = b.out.Tensors[:0]
+	if p.rows || p.sampling.Terminal != GradientVector {
+		if err := p.startVectors(dy); err != nil {
+			return 0, err
+		}
+	}
+	var visit func(int) error
+	if p.wish.theorem1 {
+		visit = func(segment int) error { return b.theorem1(p, segment) }
+	}
+	if err := p.backward(dy, visit); err != nil {
 		return 0, err
 	}
-	return mean, b.collect(p, batch, mean)
+	if p.wish.recursive {
+		if err := b.recursive(p); err != nil {
+			return 0, err
+		}
+	}
+	b.collect(p)
+	if b.options.Check {
+		if err := b.check(p, batch, set); err != nil {
+			return 0, err
+		}
+	}
+	b.scalars(p, batch, mean)
+	return mean, b.finite()
 }
 
-// wantsFactors says whether the mini-batch in hand, computed with the parameters of a step, is to get Kronecker factors.
-// Parameters of its own step say so themselves; those of another, from a checkpoint, have their optimizer asked.
-func (b *backward) wantsFactors(w weights, paramStep int64) bool {
-	switch {
-	case b.options.SecondOrder != Auto:
-		return b.options.SecondOrder == SNOpt
-	case paramStep == b.out.Step:
-		return w.refresh
+// newPass prepares what the mini-batch's second-order mode needs.
+func (b *backward) newPass(batch *wire.Samples, w weights, paramStep int64) (*pass, error) {
+	blocks, err := newBlocks(b.be, b.net, w, batch, b.out.Step)
+	if err != nil {
+		return nil, err
 	}
-	return b.settings.Refreshes(b.out.Step)
+	blocks.tracer = b.tracer
+	p := &pass{blocks: blocks, wish: b.wanted(w, paramStep), sampling: Sampling{Terminal: GradientVector}}
+	p.tangents = p.wish.recursive || p.wish.theorem1 && b.options.Full
+	switch {
+	case p.wish.factors:
+		if err := factorsFit(b.net); err != nil {
+			return nil, err
+		}
+		p.factors, p.rows, p.sampling = adjoint.NewFactors(b.be, b.net.Affine()), p.wish.rows, b.sampling()
+	case p.wish.theorem1:
+		p.sampling.Terminal = ExactFactor
+	}
+	if blocks.span != nil && (p.wish.theorem1 || p.wish.recursive) {
+		return nil, fmt.Errorf("second derivatives need one interval for all samples, the stream has columns t0 or t1: %w", ErrMismatch)
+	}
+	return p, nil
+}
+
+// wish is what a mini-batch is to yield beside its gradient.
+type wish struct {
+	factors, rows, theorem1, recursive bool
+	vectors                            int // Hessian-vector products of recursive; 0: dense Hessians
+}
+
+// wanted is the wish for the mini-batch in hand, computed with the parameters of a step. Parameters of its own step say
+// themselves whether their optimizer wants something; for those of another, from a checkpoint, its settings do.
+func (b *backward) wanted(w weights, paramStep int64) wish {
+	switch b.options.SecondOrder {
+	case SNOpt:
+		return wish{factors: true}
+	case LowRank:
+		return wish{factors: true, rows: true}
+	case Theorem1:
+		return wish{theorem1: true}
+	case Recursive:
+		return wish{recursive: true, vectors: b.options.Vectors}
+	case Auto:
+		if paramStep == b.out.Step && w.refresh || paramStep != b.out.Step && b.settings.Refreshes(b.out.Step) {
+			factors, probes := b.settings.Curvature()
+			return wish{factors: factors, recursive: probes > 0, vectors: int(probes)}
+		}
+	}
+	return wish{}
+}
+
+// sampling is the optimizer's way to sample factors, but for what the options say.
+func (b *backward) sampling() Sampling {
+	sampler, step, terminal, rank := b.settings.Sampling()
+	s := Sampling{Factors: sampler, Step: step, Terminal: Terminal(terminal), Rank: int(rank)}
+	own := b.options.Sampling
+	if own.Factors != "" {
+		s.Factors = own.Factors
+	}
+	if own.Step != 0 {
+		s.Step = own.Step
+	}
+	if own.Rank > 1 {
+		s.Terminal, s.Rank = DrawnVectors, own.Rank
+	}
+	if own.Terminal != "" {
+		s.Terminal = own.Terminal
+	}
+	return s
 }
 
 // factorsFit names a layer whose Kronecker factors are too large to make.
@@ -178,11 +275,16 @@ func factorsFit(n *model.Network) error {
 	return nil
 }
 
-// collect downloads the results into b.out.
-func (b *backward) collect(p *pass, batch *wire.Samples, mean float64) error {
-	b.out.Tensors = b.out.Tensors[:0]
+// collect downloads gradients, factors and rows into b.out.
+func (b *backward) collect(p *pass) {
 	for i, param := range b.net.Params {
 		b.add(wire.Grad, param.Name, p.grads[i])
+	}
+	for i, o := range b.net.ODEs() {
+		if p.span != nil {
+			b.addNumbers(wire.Grad, o.Name+".t0", []int{p.blocks.rows}, p.ends[i].dt0)
+			b.addNumbers(wire.Grad, o.Name+".t1", []int{p.blocks.rows}, p.ends[i].dt1)
+		}
 	}
 	if p.factors != nil {
 		for _, l := range b.net.Affine() {
@@ -190,14 +292,56 @@ func (b *backward) collect(p *pass, batch *wire.Samples, mean float64) error {
 			b.add(wire.KronB, l.Name, p.factors.B[l])
 		}
 	}
-	for _, t := range b.out.Tensors {
-		for i := range t.Value.Len() {
-			if v := t.Value.At(i); math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("%s of %s is %g at element %d: %w", t.Role, t.Name, v, i, ErrNonFinite)
+	if !p.rows {
+		return
+	}
+	for i, rows := range p.p {
+		for k, param := range b.net.Params {
+			name := param.Name
+			if len(p.p) > 1 {
+				name = fmt.Sprintf("%s.%d", name, i)
 			}
+			b.add(wire.P, name, rows[k])
+			last := &b.out.Tensors[len(b.out.Tensors)-1]
+			last.Shape = []int{p.blocks.rows, param.Shape.Size()}
 		}
 	}
-	b.out.AddScalar("loss", mean)
+}
+
+// theorem1 writes Q_uu of a block.
+func (b *backward) theorem1(p *pass, segment int) error {
+	uu, err := p.theorem1(segment, b.options.Full)
+	if err == nil {
+		b.add(wire.QUU, b.net.Segments[segment].ODE.Name, uu)
+	}
+	return err
+}
+
+// recursive writes dense Hessians of the ODE blocks, or the estimated diagonal for all parameters.
+func (b *backward) recursive(p *pass) error {
+	if p.wish.vectors > 0 {
+		diagonal, err := p.diagonal(p.wish.vectors)
+		for k, values := range diagonal {
+			b.addNumbers(wire.Hessian, b.net.Params[k].Name, b.net.Params[k].Shape.Dims(), values)
+		}
+		return err
+	}
+	for i, s := range b.net.Segments {
+		if s.ODE == nil {
+			continue
+		}
+		hessian, side, err := p.denseHessian(i)
+		if err != nil {
+			return err
+		}
+		b.addNumbers(wire.Hessian, s.ODE.Name, []int{side, side}, hessian)
+	}
+	return nil
+}
+
+// scalars adds the mini-batch's numbers.
+func (b *backward) scalars(p *pass, batch *wire.Samples, meanLoss float64) {
+	b.out.AddScalar("loss", meanLoss)
 	b.out.AddScalar("batch_size", float64(batch.Rows))
 	if c := batch.Column("nfe"); c != nil && c.Type == wire.Int32 {
 		b.out.AddScalar("nfe_forward", float64(c.I32[0]))
@@ -207,7 +351,32 @@ func (b *backward) collect(p *pass, batch *wire.Samples, mean float64) error {
 		b.out.AddScalar("epoch", float64(c.I32[0]))
 	}
 	for i, o := range b.net.ODEs() {
-		b.out.AddScalar(o.Name+".dphi_dt1", p.dphiDt1[i])
+		b.out.AddScalar(o.Name+".dphi_dt1", total(p.ends[i].dphi))
+		b.out.AddScalar(o.Name+".dphi_dt0", total(p.ends[i].dt0))
+		for _, cost := range []string{".kinetic", ".jacobian"} {
+			if c := batch.Column(o.Name + cost); c != nil && c.Type == wire.Values && len(c.Shape) == 0 {
+				b.out.AddScalar(o.Name+cost, mean(c.Value))
+			}
+		}
+	}
+}
+
+func total(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum
+}
+
+// finite names the first number of the results that is none.
+func (b *backward) finite() error {
+	for _, t := range b.out.Tensors {
+		for i := range t.Value.Len() {
+			if v := t.Value.At(i); math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("%s of %s is %g at element %d: %w", t.Role, t.Name, v, i, ErrNonFinite)
+			}
+		}
 	}
 	return nil
 }
@@ -216,4 +385,13 @@ func (b *backward) add(role wire.Role, name string, x tensor.T) {
 	value := b.host.values(string(role)+" "+name, x.Size())
 	b.be.Download(value, x)
 	b.out.Tensors = append(b.out.Tensors, wire.Tensor{Name: name, Role: role, Shape: x.Shape.Dims(), Value: value})
+}
+
+// addNumbers adds numbers of the host.
+func (b *backward) addNumbers(role wire.Role, name string, shape []int, numbers []float64) {
+	value := b.host.values(string(role)+" "+name, len(numbers))
+	for i, v := range numbers {
+		value.Set(i, v)
+	}
+	b.out.Tensors = append(b.out.Tensors, wire.Tensor{Name: name, Role: role, Shape: shape, Value: value})
 }

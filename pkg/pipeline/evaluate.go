@@ -17,6 +17,8 @@ type Figures struct {
 	Accuracy *float64       `json:"accuracy,omitempty"` // 0 to 1, models with classes only
 	NFE      float64        `json:"nfe"`                // evaluations of F in the forward solves of a mini-batch, mean over samples
 	Classes  []ClassFigures `json:"classes,omitempty"`
+
+	PathCosts map[string]float64 `json:"path_costs,omitempty"` // columns <block>.kinetic and <block>.jacobian, mean over samples
 }
 
 // ClassFigures are the same for the samples of one true class.
@@ -86,6 +88,7 @@ type tally struct {
 	samples, correct int
 	total, nfe       float64
 	classes          []classTally
+	costs            map[string]float64
 }
 
 type classTally struct {
@@ -95,6 +98,7 @@ type classTally struct {
 
 func (t *tally) add(batch *wire.Samples) error {
 	pred, losses, nfe := batch.Column("pred"), batch.Column("loss"), batch.Column("nfe")
+	t.addCosts(batch)
 	target, err := targetOf(t.net, batch)
 	if err != nil {
 		return err
@@ -119,6 +123,24 @@ func (t *tally) add(batch *wire.Samples) error {
 		}
 	}
 	return nil
+}
+
+// addCosts sums the integrals along the paths.
+func (t *tally) addCosts(batch *wire.Samples) {
+	for _, o := range t.net.ODEs() {
+		for _, name := range []string{o.Name + ".kinetic", o.Name + ".jacobian"} {
+			c := batch.Column(name)
+			if c == nil || c.Type != wire.Values || len(c.Shape) > 0 {
+				continue
+			}
+			if t.costs == nil {
+				t.costs = map[string]float64{}
+			}
+			for n := range batch.Rows {
+				t.costs[name] += c.Value.At(n)
+			}
+		}
+	}
 }
 
 // largest is the index of the largest element, the first of several.
@@ -154,6 +176,12 @@ func (t *tally) figures() Figures {
 	f := Figures{Samples: t.samples}
 	if t.samples == 0 {
 		return f
+	}
+	for name, sum := range t.costs {
+		if f.PathCosts == nil {
+			f.PathCosts = map[string]float64{}
+		}
+		f.PathCosts[name] = sum / float64(t.samples)
 	}
 	f.Loss, f.NFE = t.total/float64(t.samples), t.nfe/float64(t.samples)
 	if t.net.Loss.Classes {

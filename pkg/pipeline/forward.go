@@ -7,11 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"odepipe/pkg/adjoint"
 	"odepipe/pkg/backend"
 	"odepipe/pkg/loss"
 	"odepipe/pkg/model"
-	"odepipe/pkg/nn"
-	"odepipe/pkg/ode"
 	"odepipe/pkg/tensor"
 	"odepipe/pkg/wire"
 )
@@ -19,7 +18,9 @@ import (
 // ForwardOptions are odeforward's.
 type ForwardOptions struct {
 	Backend     func(tensor.DType) backend.Backend
-	KeepInitial bool // write <block>.x0 too
+	KeepInitial bool      // write <block>.x0 too
+	PathCosts   bool      // write <block>.kinetic and <block>.jacobian for every block, not only where they are part of the loss
+	Trace       io.Writer // for a row of every attempted step; nil: none
 	Limits      wire.Limits
 	Done        func(BatchRecord) // called after each mini-batch; may be nil
 }
@@ -61,9 +62,10 @@ func Forward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o Forwar
 	}
 	be := o.Backend(n.Spec.DType)
 	defer be.Close()
-	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, host: hostBuffers{dtype: n.Spec.DType}}
-	writer := wire.NewSampleWriter(out, wire.Header{Kind: wire.State, Model: header.Model, ModelSHA256: header.ModelSHA256,
-		Dataset: source.header.Dataset, Split: source.header.Split})
+	own := wire.Header{Kind: wire.State, Model: header.Model, ModelSHA256: header.ModelSHA256, Dataset: source.header.Dataset, Split: source.header.Split}
+	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, pathCosts: o.PathCosts, host: hostBuffers{dtype: n.Spec.DType},
+		tracer: newTracer(o.Trace, own, wire.Forward)}
+	writer := wire.NewSampleWriter(out, own)
 	if err := f.run(source, writer, params, o.Done); err != nil {
 		return err
 	}
@@ -92,6 +94,8 @@ type forward struct {
 	be          backend.Backend
 	net         *model.Network
 	keepInitial bool
+	pathCosts   bool
+	tracer      *tracer
 	host        hostBuffers
 	out         wire.Samples
 }
@@ -102,6 +106,9 @@ func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.Para
 	for k := 0; ; k++ {
 		if err := source.next(&batch); err == io.EOF {
 			if err := writer.Start(f.columns(source.columns)); err != nil { // where no mini-batch did
+				return err
+			}
+			if err := f.tracer.close(); err != nil {
 				return err
 			}
 			return writer.Close()
@@ -115,8 +122,11 @@ func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.Para
 		}
 		record := BatchRecord{Step: step, Wait: watch.lap()}
 		mark := f.be.Mark()
-		err = f.batch(&batch, set)
+		err = f.batch(&batch, set, step)
 		f.be.Release(mark)
+		if traced := f.tracer.write(step); err == nil { // a failed solve's steps are the ones to look at
+			err = traced
+		}
 		if err != nil {
 			return fmt.Errorf("mini-batch %d: %w", step, err)
 		}
@@ -145,6 +155,13 @@ func (f *forward) columns(own []wire.Column) []wire.Column {
 			add(s.ODE.Name+".x0", s.Chain.In)
 		}
 		add(s.ODE.Name+".x1", s.Chain.Out)
+		kinetic, jacobian := f.costs(s.ODE)
+		if kinetic {
+			add(s.ODE.Name+".kinetic", tensor.Shape{})
+		}
+		if jacobian {
+			add(s.ODE.Name+".jacobian", tensor.Shape{})
+		}
 	}
 	add("pred", f.net.Output)
 	add("loss", tensor.Shape{})
@@ -160,7 +177,7 @@ func stepOf(s *wire.Samples, position int) int64 {
 }
 
 // batch computes one mini-batch into f.out.
-func (f *forward) batch(batch *wire.Samples, set *wire.Set) error {
+func (f *forward) batch(batch *wire.Samples, set *wire.Set, step int64) error {
 	w, err := upload(f.be, f.net, set)
 	if err != nil {
 		return err
@@ -173,6 +190,11 @@ func (f *forward) batch(batch *wire.Samples, set *wire.Set) error {
 	f.out.Columns = append(f.out.Columns[:0], batch.Columns...)
 	x := f.be.Batch(batch.Rows, f.net.Spec.Input)
 	f.be.Upload(x, batch.Column("x").Value)
+	blocks, err := newBlocks(f.be, f.net, w, batch, step)
+	if err != nil {
+		return err
+	}
+	blocks.measure, blocks.tracer = f.pathCosts, f.tracer
 	evaluations, ode := 0, 0
 	for _, s := range f.net.Segments {
 		b := s.Chain.Bind(f.be, x.N, w.of(s))
@@ -185,12 +207,20 @@ func (f *forward) batch(batch *wire.Samples, set *wire.Set) error {
 		if f.keepInitial {
 			f.column(s.ODE.Name+".x0", x)
 		}
-		y, stats, err := solve(f.be, s.ODE, b, x, w.t1[ode])
+		problem, err := blocks.problem(s, ode, b)
 		if err != nil {
 			return err
 		}
-		f.column(s.ODE.Name+".x1", y)
-		x, evaluations, ode = y, evaluations+stats.Evaluations, ode+1
+		if problem.NeedsJVP() {
+			b.AllowJVP()
+		}
+		end, err := adjoint.Solve(problem, x, nil)
+		if err != nil {
+			return err
+		}
+		f.column(s.ODE.Name+".x1", end.X)
+		f.pathColumns(s.ODE, end)
+		x, evaluations, ode = end.X, evaluations+end.Stats.Evaluations, ode+1
 	}
 	if err := f.judge(f.column("pred", x), target); err != nil {
 		return err
@@ -201,6 +231,28 @@ func (f *forward) batch(batch *wire.Samples, set *wire.Set) error {
 	}
 	f.out.Columns = append(f.out.Columns, wire.Column{Name: "nfe", Type: wire.Int32, I32: nfe})
 	return nil
+}
+
+// costs says which integrals along a block's path are columns.
+func (f *forward) costs(o *model.ODESpec) (kinetic, jacobian bool) {
+	return f.pathCosts || o.Costs != model.Costs{}, f.pathCosts || o.Costs.Jacobian != 0
+}
+
+func (f *forward) pathColumns(o *model.ODESpec, end adjoint.End) {
+	add := func(name string, integral []float64) {
+		value := f.host.values(o.Name+name, len(integral))
+		for n, v := range integral {
+			value.Set(n, v)
+		}
+		f.out.Columns = append(f.out.Columns, wire.Column{Name: o.Name + name, Type: wire.Values, DType: f.be.DType(), Value: value})
+	}
+	kinetic, jacobian := f.costs(o)
+	if kinetic {
+		add(".kinetic", end.Kinetic)
+	}
+	if jacobian {
+		add(".jacobian", end.Jacobian)
+	}
 }
 
 // column downloads a batch into a new output column.
@@ -251,21 +303,4 @@ func targetOf(n *model.Network, s *wire.Samples) (loss.Target, error) {
 		}
 	}
 	return target, n.Loss.Check(n.Output, target, s.Rows)
-}
-
-// solve integrates an ODE block from x at t0 to t1.
-func solve(be backend.Backend, o *model.ODESpec, field *nn.Bound, x tensor.T, t1 float64) (tensor.T, ode.Stats, error) {
-	problem := ode.Problem{Field: fieldOf{field}, Block: o.Name}
-	y, stats, err := ode.Solve(be, problem, ode.State{x}, o.T0, t1, o.Solver, nil)
-	if err != nil {
-		return tensor.T{}, stats, err
-	}
-	return y[0], stats, nil
-}
-
-// fieldOf is a chain as the right-hand side of an ODE.
-type fieldOf struct{ chain *nn.Bound }
-
-func (f fieldOf) Eval(dst ode.State, t []float64, y ode.State, _ ode.Evaluation) {
-	f.chain.Forward(dst[0], t, y[0])
 }

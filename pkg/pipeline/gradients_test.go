@@ -68,7 +68,8 @@ func newProblem(t testing.TB, text string, x, y tensor.Buffer, rows int) *proble
 func (p *problem) gradients(factorStep float64) *wire.Set {
 	var states, out inMemory
 	p.forward(&states)
-	o := pipeline.BackwardOptions{Backend: reference, SecondOrder: pipeline.SNOpt, FactorStep: factorStep}
+	o := pipeline.BackwardOptions{Backend: reference, SecondOrder: pipeline.SNOpt,
+		Sampling: pipeline.Sampling{Step: factorStep, Terminal: pipeline.GradientVector}}
 	if err := pipeline.Backward(&p.params, &states, &out, o); err != nil {
 		p.Fatal(err)
 	}

@@ -143,7 +143,7 @@ func TestStreamsWithOtherColumnsThanTheirStageNeeds(t *testing.T) {
 			case "forward":
 				err = pipeline.Forward(params, in, discard{io.Discard}, pipeline.ForwardOptions{Backend: onRef})
 			case "backward":
-				err = pipeline.Backward(params, in, discard{io.Discard}, pipeline.BackwardOptions{Backend: onRef, FactorStep: 0.1})
+				err = pipeline.Backward(params, in, discard{io.Discard}, pipeline.BackwardOptions{Backend: onRef, Sampling: pipeline.Sampling{Step: 0.1, Terminal: pipeline.GradientVector}})
 			default:
 				_, err = pipeline.Evaluate(in, pipeline.EvaluateOptions{})
 			}

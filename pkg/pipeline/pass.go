@@ -5,9 +5,7 @@ import (
 	"math"
 
 	"odepipe/pkg/adjoint"
-	"odepipe/pkg/backend"
 	"odepipe/pkg/loss"
-	"odepipe/pkg/model"
 	"odepipe/pkg/nn"
 	"odepipe/pkg/ode"
 	"odepipe/pkg/tensor"
@@ -16,43 +14,96 @@ import (
 
 // pass is one mini-batch on its way back through the segments.
 type pass struct {
-	be         backend.Backend
-	net        *model.Network
-	weights    weights
-	factors    *adjoint.Factors // nil unless wanted
-	factorStep float64
+	*blocks
+	wish     wish
+	sampling Sampling
+	factors  *adjoint.Factors // nil unless wanted
+	vectors  []tensor.T       // of Proposition 2, at the output of the segment in hand; none: the gradient, scaled, is the only one
+	rows     bool             // collect the vectors' p
+	forwards bool             // solve the ODE blocks forwards, too, instead of taking their ends from the stream
+	tangents bool             // there will be derivatives along directions
 
-	bound       []*nn.Bound // of each segment
-	output      []tensor.T  // of each segment: states at t1 as read, the rest recomputed
-	grads       []tensor.T  // of the mean loss, in the order of Network.Params
-	dphiDt1     []float64   // of each ODE block
-	evaluations int
+	bound          []*nn.Bound        // of each segment
+	problems       []*adjoint.Problem // of each ODE segment, else nil
+	input          tensor.T
+	output         []tensor.T // of each segment: states at t1 as read, the rest recomputed
+	cotangent      []tensor.T // dL/d(output) of each segment
+	start          []tensor.T // x(t0) of each ODE segment as its backward solve found it
+	inputCotangent tensor.T   // dL/d(input), where an ODE block comes first
+	grads          []tensor.T // of the mean loss, in the order of Network.Params
+	p              [][]tensor.T
+	ends           []blockEnd // of each ODE block
+	evaluations    int
 }
 
+// blockEnd is what a mini-batch's loss has to do with the ends of an ODE block's interval.
+type blockEnd struct{ dphi, dt0, dt1 []float64 }
+
 // forward recomputes the plain segments and takes the ODE blocks' states at t1 from the stream.
-func (p *pass) forward(batch *wire.Samples) {
-	x := p.be.Batch(batch.Rows, p.net.Spec.Input)
+func (p *pass) forward(batch *wire.Samples) error {
+	x := p.be.Batch(p.blocks.rows, p.net.Spec.Input)
 	p.be.Upload(x, batch.Column("x").Value)
+	p.input = x
+	index := 0
 	for _, s := range p.net.Segments {
 		bound := s.Chain.Bind(p.be, x.N, p.weights.of(s))
 		bound.AllowVJP()
-		y := p.be.Batch(x.N, s.Chain.Out)
-		if s.ODE == nil {
+		y, problem := tensor.T{}, (*adjoint.Problem)(nil)
+		switch {
+		case s.ODE == nil:
+			y = p.be.Batch(x.N, s.Chain.Out)
 			bound.Forward(y, atZero, x)
-		} else {
-			p.be.Upload(y, batch.Column(s.ODE.Name+".x1").Value)
+		default:
+			var err error
+			if problem, err = p.problem(s, index, bound); err != nil {
+				return err
+			}
+			index++
+			if y, err = p.stateAtEnd(problem, x, batch); err != nil {
+				return err
+			}
 		}
-		p.bound, p.output = append(p.bound, bound), append(p.output, y)
+		if p.tangents || problem != nil && problem.NeedsJVP() {
+			bound.AllowJVP()
+		}
+		p.bound, p.problems, p.output = append(p.bound, bound), append(p.problems, problem), append(p.output, y)
 		x = y
 	}
+	return nil
+}
+
+// stateAtEnd is x(t1) of a block.
+func (p *pass) stateAtEnd(problem *adjoint.Problem, x tensor.T, batch *wire.Samples) (tensor.T, error) {
+	if p.forwards {
+		end, err := adjoint.Solve(problem, x, nil)
+		return end.X, err
+	}
+	y := p.be.Batch(x.N, x.Shape)
+	p.be.Upload(y, batch.Column(problem.Block+".x1").Value)
+	return y, nil
+}
+
+// inputOf is the input of a segment.
+func (p *pass) inputOf(segment int) tensor.T {
+	if segment == 0 {
+		return p.input
+	}
+	return p.output[segment-1]
+}
+
+// predictions are the model's outputs on the host [rows, width].
+func (p *pass) predictions() ([]float64, int) {
+	y := p.output[len(p.output)-1]
+	pred := make([]float64, y.Size())
+	p.be.Download(tensor.Buffer{F64: pred}, y)
+	return pred, y.Shape.Size()
 }
 
 // lossGradient returns the mean loss and its gradient with respect to the model's output.
 func (p *pass) lossGradient(target loss.Target) (float64, tensor.T, error) {
-	y := p.output[len(p.output)-1]
-	rows, width := y.N, y.Shape.Size()
-	pred, grad := make([]float64, rows*width), make([]float64, rows*width)
-	p.be.Download(tensor.Buffer{F64: pred}, y)
+	pred, width := p.predictions()
+	rows := p.blocks.rows
+	grad := make([]float64, rows*width)
 	mean := 0.0
 	for n := range rows {
 		l := p.net.Loss.Row(pred[n*width:(n+1)*width], grad[n*width:(n+1)*width], target, n)
@@ -64,67 +115,164 @@ func (p *pass) lossGradient(target loss.Target) (float64, tensor.T, error) {
 	for i := range grad {
 		grad[i] /= float64(rows) // of the mean
 	}
-	dy := p.be.Batch(rows, y.Shape)
+	dy := p.be.Batch(rows, p.net.Output)
 	p.be.Upload(dy, tensor.Buffer{F64: grad})
 	return mean, dy, nil
 }
 
-// backward carries dy = dL/d(output) through the segments, last to first.
-func (p *pass) backward(dy tensor.T) error {
+// backward carries dy = dL/d(output) through the segments, last to first. visit, if not nil, is called before each
+// ODE block's backward solve.
+func (p *pass) backward(dy tensor.T, visit func(segment int) error) error {
 	for _, param := range p.net.Params {
 		p.grads = append(p.grads, p.be.Plain(param.Shape))
 	}
-	odes := p.net.ODEs()
-	p.dphiDt1 = make([]float64, len(odes))
-	for i := len(p.net.Segments) - 1; i >= 0; i-- {
-		s := p.net.Segments[i]
-		grads := p.grads[s.Params[0]:s.Params[1]]
-		if s.ODE == nil {
-			dy = p.plain(i, grads, dy)
+	count := len(p.net.Segments)
+	p.cotangent, p.start = make([]tensor.T, count), make([]tensor.T, count)
+	p.ends = make([]blockEnd, len(p.net.ODEs()))
+	p.p = make([][]tensor.T, len(p.vectors))
+	for i := range p.p {
+		p.p[i] = make([]tensor.T, len(p.net.Params))
+	}
+	block := len(p.ends)
+	for i := count - 1; i >= 0; i-- {
+		p.cotangent[i] = dy
+		if p.problems[i] == nil {
+			dy = p.plain(i, dy)
 			continue
 		}
-		block := len(odes) - 1
-		odes = odes[:block]
-		g, err := p.backsolve(i, p.weights.t1[block], dy)
+		if visit != nil {
+			if err := visit(i); err != nil {
+				return err
+			}
+		}
+		block--
+		g, err := p.solveBack(i)
 		if err != nil {
 			return err
 		}
-		copy(grads, g.Params)
-		p.dphiDt1[block] = g.Dt1
-		p.evaluations += g.Stats.Evaluations
+		p.ends[block] = blockEnd{g.DPhi, g.Dt0, g.Dt1}
 		dy = g.Dx0
 	}
+	p.inputCotangent = dy
 	return nil
 }
 
 // plain is the vector-Jacobian product of a run of layers; the model's input needs no cotangent.
-func (p *pass) plain(segment int, grads []tensor.T, dy tensor.T) tensor.T {
+func (p *pass) plain(segment int, dy tensor.T) tensor.T {
 	s := p.net.Segments[segment]
-	want := nn.Cotangents{Params: grads}
-	if segment > 0 {
-		want.Dx = p.be.Batch(dy.N, s.Chain.In)
+	in := func() tensor.T {
+		if segment == 0 {
+			return tensor.T{}
+		}
+		return p.be.Batch(dy.N, s.Chain.In)
 	}
-	if p.factors != nil {
-		want.Tap = p.factors.Tap(1, 1)
+	want := nn.Cotangents{Params: p.grads[s.Params[0]:s.Params[1]], Dx: in()}
+	if p.factors != nil && len(p.vectors) == 0 {
+		want.Tap = p.factors.Tap(1, float64(dy.N)*float64(dy.N)) // dy carries the 1/N of the mean loss
 	}
 	p.bound[segment].VJP(want, dy)
+	for i, v := range p.vectors {
+		each := nn.Cotangents{Dx: in()}
+		if p.factors != nil {
+			each.Tap = p.factors.Tap(first(i), 1)
+		}
+		if p.rows {
+			each.Each = p.rowsOf(i, s.Params)
+		}
+		p.bound[segment].VJP(each, v)
+		p.vectors[i] = each.Dx
+	}
 	return want.Dx
+}
+
+// first is 1 for the first vector, whose inputs z are those of all.
+func first(i int) float64 {
+	if i == 0 {
+		return 1
+	}
+	return 0
+}
+
+// rowsOf makes room for the p of vector i and a segment's parameters.
+func (p *pass) rowsOf(i int, params [2]int) []tensor.T {
+	for k := params[0]; k < params[1]; k++ {
+		p.p[i][k] = p.be.Batch(p.blocks.rows, tensor.Of(p.net.Params[k].Shape.Size()))
+	}
+	return p.p[i][params[0]:params[1]]
 }
 
 // maxGrid bounds the steps of a block's grid of the factors: a mistyped one would run for years.
 const maxGrid = 1e6
 
-func (p *pass) backsolve(segment int, t1 float64, a1 tensor.T) (adjoint.Gradient, error) {
-	s := p.net.Segments[segment]
-	problem := adjoint.Problem{Backend: p.be, Field: p.bound[segment], Params: s.Chain.Params(), Block: s.ODE.Name,
-		T0: s.ODE.T0, T1: t1, Solver: s.ODE.Adjoint.Solver, SemiNorm: s.ODE.Adjoint.SemiNorm}
-	var samples *adjoint.Grid
-	if p.factors != nil {
-		if !(math.Abs(t1-s.ODE.T0)/p.factorStep <= maxGrid) {
-			return adjoint.Gradient{}, fmt.Errorf("block %s: steps of %g from t1 = %g to t0 = %g for the factors: more than %g: %w",
-				s.ODE.Name, p.factorStep, t1, s.ODE.T0, maxGrid, ode.ErrOptions)
-		}
-		samples = &adjoint.Grid{Step: p.factorStep, Into: p.factors}
+// solveBack is the backward solve of an ODE block.
+func (p *pass) solveBack(segment int) (adjoint.Gradient, error) {
+	s, problem := p.net.Segments[segment], p.problems[segment]
+	want := adjoint.Want{Vectors: p.vectors, Rows: p.rows}
+	if p.sampling.Terminal == GradientVector {
+		p.scaleVectors(problem, func(length float64) float64 { return 1 / math.Sqrt(length) })
 	}
-	return adjoint.Backsolve(problem, p.output[segment], a1, samples)
+	if p.factors != nil {
+		if err := p.sampling.fits(problem); err != nil {
+			return adjoint.Gradient{}, err
+		}
+		want.Samples = p.sampling.sampler(p.factors, s.Chain.Affine())
+	}
+	g, err := adjoint.Differentiate(problem, p.inputOf(segment), p.output[segment], p.cotangent[segment], want)
+	p.evaluations += g.Stats.Evaluations
+	if err != nil {
+		return g, err
+	}
+	copy(p.grads[s.Params[0]:s.Params[1]], g.Params)
+	if p.start[segment] = g.X0; g.X0.N == 0 {
+		p.start[segment] = p.inputOf(segment)
+	}
+	copy(p.vectors, g.Vectors)
+	count := s.Params[1] - s.Params[0]
+	for i := range p.p {
+		if p.rows {
+			copy(p.p[i][s.Params[0]:], g.Rows[i*count:(i+1)*count])
+		}
+	}
+	if p.sampling.Terminal == GradientVector {
+		p.scaleVectors(problem, math.Sqrt)
+	}
+	return g, nil
+}
+
+// scaleVectors multiplies the vectors by a function of the length of their sample's interval: y = dPhi/dx / sqrt |t1 - t0|.
+func (p *pass) scaleVectors(problem *adjoint.Problem, factor func(length float64) float64) {
+	if len(p.vectors) == 0 {
+		return
+	}
+	scale := repeated(factor(math.Abs(problem.T1-problem.T0)), p.blocks.rows)
+	if problem.Span != nil {
+		for n := range scale {
+			scale[n] = factor(math.Abs(problem.Span.T1[n] - problem.Span.T0[n]))
+		}
+	}
+	for i, v := range p.vectors {
+		scaled := p.be.Batch(v.N, v.Shape)
+		p.be.CombineEach(scaled, [][]float64{scale}, v)
+		p.vectors[i] = scaled
+	}
+}
+
+// fits refuses a grid of too many points.
+func (s Sampling) fits(problem *adjoint.Problem) error {
+	length := math.Abs(problem.T1 - problem.T0)
+	if problem.Span != nil {
+		length = 1
+	}
+	if s.Factors == "stages" || length/s.Step <= maxGrid {
+		return nil
+	}
+	return fmt.Errorf("block %s: steps of %g from t1 = %g to t0 = %g for the factors: more than %g: %w",
+		problem.Block, s.Step, problem.T1, problem.T0, maxGrid, ode.ErrOptions)
+}
+
+func (s Sampling) sampler(into *adjoint.Factors, layers []*nn.Affine) adjoint.Sampler {
+	if s.Factors == "stages" {
+		return &adjoint.Stages{Into: into, Layers: layers}
+	}
+	return &adjoint.Grid{Step: s.Step, Into: into}
 }

@@ -90,7 +90,7 @@ func Train(ctx context.Context, path string, in io.Reader, out io.Writer, o Trai
 	}
 	r := &ring{trainer: t, path: path, saved: t.step, options: o, watch: stopwatch{time.Now()}}
 	if out != nil {
-		r.writer = wire.NewTensorWriter(out, wire.Header{Kind: wire.Params, Model: c.Model, ModelSHA256: c.ModelSHA256}, c.DType)
+		r.writer = wire.NewTensorWriter(out, wire.Header{Kind: wire.Params, Model: c.Model, ModelSHA256: c.ModelSHA256, Extra: map[string]string{keyOptimizer: c.Extra[keyOptimizer]}}, c.DType)
 		if err := r.writer.Write(t.paramSet()); err != nil {
 			return err
 		}

@@ -14,7 +14,8 @@ var levels = [][]string{
 	{"backend"},
 	{"backend/ref", "backend/cpu", "eigen", "wire"},
 	{"ode", "nn", "kfac", "loss", "dataset"},
-	{"adjoint", "model", "optim"},
+	{"adjoint", "optim"},
+	{"model"},
 	{"pipeline"},
 	{"cli"},
 }

@@ -1,0 +1,222 @@
+package adjoint
+
+import (
+	"odepipe/pkg/backend"
+	"odepipe/pkg/nn"
+	"odepipe/pkg/ode"
+	"odepipe/pkg/tensor"
+)
+
+// layout says where the parts of a backward state are:
+//
+//	[x]  a  q_1 .. q_R  |  int H_t dt  Q_theta ...  p_1 ... p_R ...      x in a backsolve only
+//
+// Those behind the bar are quadratures: F does not depend on them.
+type layout struct {
+	x              int // -1: x is not part of the state
+	a, q           int
+	t, params, row int
+	end            int
+}
+
+func newLayout(withX bool, vectors, params int, rows bool) layout {
+	l := layout{x: -1}
+	if withX {
+		l.x, l.a = 0, 1
+	}
+	l.q = l.a + 1
+	l.t = l.q + vectors
+	l.params = l.t + 1
+	l.row = l.params + params
+	l.end = l.row
+	if rows {
+		l.end += vectors * params
+	}
+	return l
+}
+
+// augmented is the field of a backward state. With H = <a, F> + l it is
+//
+//	x' = F   a' = -H_x   q_i' = -F_x^T q_i   (int H_t)' = -H_t   Q_theta' = -H_theta   p_i' = -F_theta^T q_i
+//
+// all times dt/ds where the samples have intervals of their own.
+type augmented struct {
+	be     backend.Backend
+	field  *nn.Bound
+	layout layout
+	clock  clock
+	costs  Costs
+	path   *path   // where x comes from if it is not part of the state
+	stages *Stages // nil: nothing is sampled at the stages
+
+	begun     bool      // the first evaluation, at (t1, x1), has been
+	dphi, dt1 []float64 // of it
+
+	x, value  tensor.T   // of the path, and F there
+	cotangent tensor.T   // -(a + l_F)
+	tangent   tensor.T   // F_x e
+	dt        []float64  // H_t
+	params    []tensor.T // of one evaluation, for Accumulate
+	plainDt   tensor.T
+	weights   [][]float64
+	terms     [2]tensor.T
+	coef      [2]float64
+}
+
+var _ ode.Field = (*augmented)(nil)
+
+// newAugmented allocates scratch for the state's shapes.
+func newAugmented(p *Problem, l layout, a tensor.T, path *path) *augmented {
+	be := p.Backend
+	f := &augmented{be: be, field: p.Field, layout: l, clock: newClock(p, a.N), costs: p.Costs, path: path,
+		cotangent: be.Batch(a.N, a.Shape), dt: make([]float64, 1), weights: make([][]float64, 1)}
+	if p.Span != nil {
+		f.dt = make([]float64, a.N)
+	}
+	if path != nil {
+		f.x, f.value = be.Batch(a.N, a.Shape), be.Batch(a.N, a.Shape)
+	}
+	if p.Costs.Jacobian != 0 {
+		f.tangent = be.Batch(a.N, a.Shape)
+	}
+	return f
+}
+
+// Eval writes the derivatives; those of quadratures only if e.Quadrature is set.
+func (f *augmented) Eval(dst ode.State, s []float64, y ode.State, e ode.Evaluation) {
+	l := f.layout
+	value := f.value
+	if l.x >= 0 {
+		value = dst[l.x]
+	}
+	f.evaluate(value, s, y)
+	if !f.begun {
+		f.begin(y[l.a], value)
+	}
+	want := nn.Cotangents{Dx: dst[l.a]}
+	if e.Quadrature {
+		clear(f.dt)
+		want.Dt = f.dt
+		if l.row > l.params {
+			want.Params = dst[l.params:l.row]
+		}
+	}
+	into, weight := f.stages.target(e.Stage)
+	if into != nil && f.bare() {
+		want.Tap = f.stages.tap(into, weight)
+	}
+	f.adjoint(want, y[l.a], value, nil)
+	if e.Quadrature {
+		f.be.Upload(dst[l.t], tensor.Buffer{F64: f.dt})
+	}
+	if l.x >= 0 {
+		f.clock.scale(f.be, value)
+	}
+	for i := l.q; i < l.t; i++ {
+		want := nn.Cotangents{Dx: dst[i]}
+		if e.Quadrature && l.end > l.row {
+			from := l.row + (i-l.q)*(l.row-l.params)
+			want.Each = dst[from : from+l.row-l.params]
+		}
+		f.be.Combine(f.cotangent, minusOne, y[i:i+1]...)
+		f.clock.scale(f.be, f.cotangent)
+		f.field.VJP(want, f.cotangent)
+	}
+	if into != nil && !f.bare() {
+		f.stages.add(into, weight, f.vectors(y))
+	}
+}
+
+var minusOne = []float64{-1}
+
+// evaluate runs the field at (s, y). It writes F to value where that is needed: in a backsolve, at t1, and for the
+// kinetic cost.
+func (f *augmented) evaluate(value tensor.T, s []float64, y ode.State) {
+	times := f.clock.at(s)
+	switch {
+	case f.layout.x >= 0:
+		f.field.Forward(value, times, y[f.layout.x])
+	case !f.begun || f.costs.Kinetic != 0:
+		f.path.at(f.x, s[0])
+		f.field.Forward(value, times, f.x)
+	default:
+		f.path.at(f.x, s[0])
+		f.field.Inputs(times, f.x)
+	}
+}
+
+// adjoint writes what is wanted of -H_x, -H_theta, -H_t, times dt/ds and, unless it is nil, a weight for each sample.
+func (f *augmented) adjoint(want nn.Cotangents, a, value tensor.T, weight []float64) {
+	f.terms = [2]tensor.T{a, value}
+	f.coef = [2]float64{-1, -2 * f.costs.Kinetic} // d||F||^2 = 2 F^T dF
+	f.be.Combine(f.cotangent, f.coef[:], f.terms[:]...)
+	f.weigh(f.cotangent, weight)
+	if f.costs.Jacobian == 0 {
+		f.field.VJP(want, f.cotangent)
+		return
+	}
+	f.field.JVP(f.tangent, nn.Direction{Dx: f.costs.Probe})
+	f.be.Combine(f.tangent, []float64{-2 * f.costs.Jacobian}, f.tangent) // d||F_x e||^2 = 2 (F_x e)^T d(F_x e)
+	f.weigh(f.tangent, weight)
+	f.field.PairVJP(want, tensor.T{}, f.cotangent, f.tangent)
+}
+
+func (f *augmented) weigh(x tensor.T, weight []float64) {
+	f.clock.scale(f.be, x)
+	if weight != nil {
+		f.weights[0] = weight
+		f.be.CombineEach(x, f.weights, x)
+	}
+}
+
+// begin takes <a, F> and <a, F> + l at t1.
+func (f *augmented) begin(a, value tensor.T) {
+	f.begun = true
+	sum := make([]float64, a.N)
+	f.be.Dot(sum, a, value)
+	f.dphi = f.total(sum)
+	square := make([]float64, a.N)
+	add := func(weight float64, x tensor.T) {
+		clear(square)
+		f.be.Dot(square, x, x)
+		for n, s := range square {
+			sum[n] += weight * s
+		}
+	}
+	if f.costs.Kinetic != 0 {
+		add(f.costs.Kinetic, value)
+	}
+	if f.costs.Jacobian != 0 {
+		f.field.JVP(f.tangent, nn.Direction{Dx: f.costs.Probe})
+		add(f.costs.Jacobian, f.tangent)
+	}
+	f.dt1 = f.total(sum)
+}
+
+// total is the sum over the samples or, where they have intervals of their own, a copy.
+func (f *augmented) total(by []float64) []float64 {
+	if f.clock.span != nil {
+		return append([]float64(nil), by...)
+	}
+	sum := []float64{0}
+	for _, v := range by {
+		sum[0] += v
+	}
+	return sum
+}
+
+// ownVectors says whether there are q_i beside a.
+func (f *augmented) ownVectors() bool { return f.layout.t > f.layout.q }
+
+// bare says whether the cotangent of the adjoint is -a, so that it can be sampled on the way.
+func (f *augmented) bare() bool {
+	return !f.ownVectors() && f.costs.Kinetic == 0 && f.costs.Jacobian == 0 && f.clock.span == nil
+}
+
+// vectors are the q_i, or a in their place where there are none.
+func (f *augmented) vectors(y ode.State) []tensor.T {
+	if f.ownVectors() {
+		return y[f.layout.q:f.layout.t]
+	}
+	return y[f.layout.a : f.layout.a+1]
+}

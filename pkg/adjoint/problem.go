@@ -1,0 +1,145 @@
+package adjoint
+
+import (
+	"math"
+
+	"odepipe/pkg/backend"
+	"odepipe/pkg/nn"
+	"odepipe/pkg/ode"
+	"odepipe/pkg/tensor"
+)
+
+// Method says how a gradient is computed; see the package comment.
+type Method string
+
+// The methods; the first is the default.
+const (
+	Backsolve    Method = "backsolve"
+	Interpolated Method = "interpolated"
+	Checkpointed Method = "checkpointed"
+)
+
+// Methods lists all of them in display order.
+var Methods = []Method{Backsolve, Interpolated, Checkpointed}
+
+// Problem is one ODE block with the weights of one step, and how to solve it.
+type Problem struct {
+	Backend backend.Backend
+	Field   *nn.Bound // F with room for n samples; AllowVJP has been called, and AllowJVP if there is a Jacobian cost
+	Params  []nn.Param
+	Block   string  // for errors
+	T0, T1  float64 // units of t; t1 may be smaller
+	Span    *Span   // intervals of the samples' own; T0 and T1 have no meaning then
+	Costs   Costs
+
+	Forward ode.Options // of the solve from t0 to t1
+	Method  Method
+	Solver  ode.Options // of the backward solve
+	// SemiNorm leaves the integrals Q_theta out of the error norm (Kidger et al. 2021, as torchdiffeq's "seminorm").
+	SemiNorm bool
+	// Memory bounds the states that Checkpointed keeps, by binomial checkpointing; 0 keeps one for each step.
+	Memory int
+	// Trace sees every attempted step of the solves; may be nil.
+	Trace func(ode.Attempt)
+}
+
+// Span is an interval for each sample. The solve then runs over s from 0 to 1 for all of them, with
+//
+//	t_n = t0_n + s (t1_n - t0_n)      dx_n/ds = (t1_n - t0_n) F(t_n, x_n)
+type Span struct{ T0, T1 []float64 }
+
+// Costs are integrals along the path. Each is a sum over the dimensions and adds its weight times its sum over the samples to L:
+//
+//	Kinetic    int ||F||^2 dt
+//	Jacobian   int ||F_x e||^2 dt,  whose mean over probes e with E[e e^T] = I is int ||F_x||_F^2 dt  (Finlay et al. 2020)
+//
+// They are quadratures: the step sizes do not follow them.
+type Costs struct {
+	Kinetic, Jacobian float64  // weights in L
+	Probe             tensor.T // e, a batch of x's shape; the zero T leaves the Jacobian cost out
+	Measure           bool     // integrate the costs forwards even if their weights are 0
+}
+
+// times scales the weights.
+func (c Costs) times(factor float64) Costs {
+	c.Kinetic *= factor
+	c.Jacobian *= factor
+	return c
+}
+
+// jacobian says whether there is a probe.
+func (c Costs) jacobian() bool { return c.Probe.N > 0 }
+
+// Gradient is what a backward solve yields. Tensors are in arena memory. Sums over the batch have one element, values by
+// sample, where the problem has a Span, one for each.
+type Gradient struct {
+	Dx0     tensor.T   // dL/dx(t0), a batch
+	X0      tensor.T   // x(t0) as the backward solve found it; the zero T for methods that do not solve for it
+	Params  []tensor.T // dL/dtheta, in the order of Problem.Params
+	DPhi    []float64  // <dL/dx(t1), F(t1, x(t1))>
+	Dt0     []float64  // dL/dt0 = -(<a, F> + l) at t0
+	Dt1     []float64  // dL/dt1 = <a, F> + l at t1 (the signs of torchdiffeq's)
+	Vectors []tensor.T // q_i(t0), batches
+	Rows    []tensor.T // p_i(t0), vector by vector, in each the parameters in order: batches of vectors
+	Stats   ode.Stats
+}
+
+// NeedsJVP says whether the solves need derivatives of F along directions, so that AllowJVP must have been called.
+func (p *Problem) NeedsJVP() bool {
+	return p.Costs.jacobian() || implicit(p.Forward.Method) || implicit(p.Solver.Method)
+}
+
+// implicit says whether the stages of a method solve equations.
+func implicit(method string) bool {
+	scheme, err := ode.Method(method)
+	return err == nil && scheme.Tableau != nil && scheme.Tableau.Gamma != 0
+}
+
+// interval is that of the solver's own time.
+func (p *Problem) interval() (from, to float64) {
+	if p.Span != nil {
+		return 0, 1
+	}
+	return p.T0, p.T1
+}
+
+// clock turns the solver's time into F's.
+type clock struct {
+	span   *Span
+	length []float64   // t1 - t0 of each sample
+	root   []float64   // sqrt |t1 - t0|
+	times  []float64   // scratch
+	coef   [][]float64 // scratch: one row
+}
+
+func newClock(p *Problem, samples int) clock {
+	c := clock{span: p.Span}
+	if p.Span == nil {
+		return c
+	}
+	c.times, c.length, c.root, c.coef = make([]float64, samples), make([]float64, samples), make([]float64, samples), make([][]float64, 1)
+	for n := range c.length {
+		c.length[n] = p.Span.T1[n] - p.Span.T0[n]
+		c.root[n] = math.Sqrt(math.Abs(c.length[n]))
+	}
+	return c
+}
+
+// at is F's time for the solver's time s.
+func (c *clock) at(s []float64) []float64 {
+	if c.span == nil {
+		return s
+	}
+	for n := range c.times {
+		c.times[n] = c.span.T0[n] + c.length[n]*s[min(n, len(s)-1)]
+	}
+	return c.times
+}
+
+// scale multiplies a batch by dt/ds.
+func (c *clock) scale(be backend.Backend, x tensor.T) {
+	if c.span != nil {
+		c.coef[0] = c.length
+		be.CombineEach(x, c.coef, x)
+	}
+}
