@@ -59,6 +59,15 @@ func expm1Negative(y float32) float32 {
 	return scale*rest + (scale - 1)
 }
 
+// expBoth is e^y and e^y - 1 for y <= 0.
+func expBoth(y float32) (e, m float32) {
+	scale, rest := expParts(y)
+	return scale*rest + scale, scale*rest + (scale - 1)
+}
+
+// withSign is |v| with the sign of x.
+func withSign(v, x float32) float32 { return float32(math.Copysign(float64(v), float64(x))) }
+
 func relu(x float32) float32 {
 	if x <= 0 {
 		return 0
@@ -76,7 +85,7 @@ func reluSlope(x float32) float32 {
 // tanh |x| = -m / (2 + m), m = e^(-2|x|) - 1.
 func tanh(x float32) float32 {
 	m := expm1Negative(-2 * abs(x))
-	return float32(math.Copysign(float64(-m/(2+m)), float64(x)))
+	return withSign(m/(2+m), x)
 }
 
 // tanhSlope is 1 - tanh^2 = 4 e / (1 + e)^2, e = e^(-2|x|).
@@ -85,8 +94,11 @@ func tanhSlope(x float32) float32 {
 	return 4 * e / ((1 + e) * (1 + e))
 }
 
-// tanhCurvature is -2 tanh tanh'.
-func tanhCurvature(x float32) float32 { return -2 * tanh(x) * tanhSlope(x) }
+// tanhCurvature is -2 tanh tanh' = 8 m e / (1 + e)^3 for x > 0 and odd, e and m as above.
+func tanhCurvature(x float32) float32 {
+	e, m := expBoth(-2 * abs(x))
+	return withSign(8*m*e/((1+e)*(1+e)*(1+e)), -x)
+}
 
 // sigmoids is the pair of sigmoid(x) and 1 - sigmoid(x) = sigmoid(-x).
 func sigmoids(x float32) (at, opposite float32) {
@@ -108,8 +120,11 @@ func sigmoidSlope(x float32) float32 {
 	return s * opposite
 }
 
-// sigmoidCurvature is s' (1 - 2 s) = -s' tanh(x/2).
-func sigmoidCurvature(x float32) float32 { return -sigmoidSlope(x) * tanh(x/2) }
+// sigmoidCurvature is s' (1 - 2 s) = m e / (1 + e)^3 for x > 0 and odd, e = e^-|x| and m = e - 1.
+func sigmoidCurvature(x float32) float32 {
+	e, m := expBoth(-abs(x))
+	return withSign(m*e/((1+e)*(1+e)*(1+e)), -x)
+}
 
 // softplus x = max(x, 0) + log(1 + e), e = e^-|x|, and log(1 + e) = 2 artanh(e / (2 + e)), the argument being at most 1/3.
 func softplus(x float32) float32 {
@@ -133,8 +148,11 @@ func siluSlope(x float32) float32 {
 	return s + x*s*opposite
 }
 
-// siluCurvature is s' (2 + x (1 - 2 s)) = s' (2 - x tanh(x/2)).
-func siluCurvature(x float32) float32 { return sigmoidSlope(x) * (2 - x*tanh(x/2)) }
+// siluCurvature is s' (2 + x (1 - 2 s)) = e / (1 + e)^2 (2 + |x| m / (1 + e)), e and m as in sigmoidCurvature.
+func siluCurvature(x float32) float32 {
+	e, m := expBoth(-abs(x))
+	return e / ((1 + e) * (1 + e)) * (2 + abs(x)*m/(1+e))
+}
 
 func elu(x float32) float32 {
 	if x > 0 {

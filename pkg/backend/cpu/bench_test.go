@@ -153,3 +153,35 @@ func BenchmarkElementwise(b *testing.B) {
 		be.Close()
 	}
 }
+
+// BenchmarkBySample runs the operations with numbers of each sample's own, and second derivatives, on the first layer.
+func BenchmarkBySample(b *testing.B) {
+	g, n := layers[0].g, layers[0].n
+	for _, threads := range []int{1, 2} {
+		be := New(threads)
+		x, y, image := be.Batch(n, tensor.Of(g.In, g.H, g.W)), be.Batch(n, tensor.Of(g.Out, g.OH(), g.OW())), be.Plain(tensor.Of(g.OH(), g.OW(), g.Out))
+		dw, db := be.Batch(n, tensor.Of(g.Out*g.FanIn())), be.Batch(n, tensor.Of(g.Out))
+		for _, t := range []tensor.T{x, y, image} {
+			clear(t.Buf.F32)
+		}
+		times, sum := make([]float64, n), make([]float64, n)
+		for _, op := range []struct {
+			name string
+			run  func()
+		}{
+			{"grad each", func() { be.ConvGradEach(dw, db, g, y, x, times) }},
+			{"sum batch", func() { be.SumBatch(image, y, times) }},
+			{"add images", func() { be.AddImages(y, times, image) }},
+			{"dot image", func() { be.DotImage(sum, y, image) }},
+			{"tanh second derivative", func() { be.ActivateGrad2(x, backend.Tanh, y, y, y) }},
+			{"softplus second derivative", func() { be.ActivateGrad2(x, backend.Softplus, y, y, y) }},
+		} {
+			b.Run(fmt.Sprintf("%s/%d", op.name, threads), func(b *testing.B) {
+				for i := 0; i < b.N; i++ {
+					op.run()
+				}
+			})
+		}
+		be.Close()
+	}
+}
