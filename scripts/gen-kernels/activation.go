@@ -31,6 +31,14 @@ func expm1Negative(f *file) {
 	f.op("VFMADD213PS Y3, Y1, Y2")
 }
 
+// expBoth emits Y2 = e^Y0 and Y4 = e^Y0 - 1.
+func expBoth(f *file) {
+	expParts(f)
+	f.op("VSUBPS Y15, Y1, Y4")
+	f.op("VFMADD231PS Y1, Y2, Y4")
+	f.op("VFMADD213PS Y1, Y1, Y2")
+}
+
 // minusAbs emits Y0 = -|x|.
 func minusAbs(f *file) { f.op("VORPS %s, Y8, Y0", vector("sign")) }
 
@@ -64,6 +72,30 @@ func tanhSlope(f *file) {
 	f.op("VMULPS Y3, Y3, Y3")
 	f.op("VMULPS %s, Y2, Y2", vector("four"))
 	f.op("VDIVPS Y3, Y2, Y2")
+}
+
+// oddCurvature emits Y2 = m e / (1 + e)^3, with the other sign where x < 0: e in Y2, m in Y4.
+func oddCurvature(f *file) {
+	f.op("VADDPS Y15, Y2, Y3")
+	f.op("VMULPS Y3, Y3, Y5")
+	f.op("VMULPS Y5, Y3, Y3")
+	f.op("VMULPS Y4, Y2, Y2")
+	f.op("VDIVPS Y3, Y2, Y2")
+	f.op("VANDNPS Y8, Y14, Y3") // the sign of x
+	f.op("VXORPS Y3, Y2, Y2")
+}
+
+func tanhCurvature(f *file) {
+	minusTwice(f)
+	expBoth(f)
+	oddCurvature(f)
+	f.op("VMULPS %s, Y2, Y2", vector("eight"))
+}
+
+func sigmoidCurvature(f *file) {
+	minusAbs(f)
+	expBoth(f)
+	oddCurvature(f)
 }
 
 // sigmoids emits Y2 = sigmoid(x) and Y3 = 1 - sigmoid(x).
@@ -116,6 +148,18 @@ func siluSlope(f *file) {
 	f.op("VFMADD213PS Y2, Y3, Y2") // x s (1 - s) + s
 }
 
+func siluCurvature(f *file) {
+	minusAbs(f)
+	expBoth(f)
+	f.op("VADDPS Y15, Y2, Y3")
+	f.op("VDIVPS Y3, Y4, Y4")
+	f.op("VANDPS Y14, Y8, Y5")
+	f.op("VFMADD213PS %s, Y5, Y4", vector("two")) // |x| m / (1 + e) + 2
+	f.op("VMULPS Y3, Y3, Y3")
+	f.op("VDIVPS Y3, Y2, Y2")
+	f.op("VMULPS Y4, Y2, Y2")
+}
+
 func elu(f *file) {
 	f.op("VMINPS Y8, Y12, Y0")
 	expm1Negative(f)
@@ -126,4 +170,10 @@ func elu(f *file) {
 func eluSlope(f *file) {
 	f.op("VMINPS Y8, Y12, Y0")
 	expNegative(f)
+}
+
+func eluCurvature(f *file) {
+	eluSlope(f)
+	f.op("VCMPPS $1, Y8, Y12, Y3") // 0 < x
+	f.op("VANDNPS Y2, Y3, Y2")
 }

@@ -13,8 +13,11 @@ func streams(f *file) {
 	dotLanes(f)
 	constants(f)
 	for _, a := range activations {
-		activation(f, a.name, a.value, false)
-		activation(f, a.name+"Grad", a.slope, true)
+		activation(f, a.name, a.value, 0)
+		activation(f, a.name+"Grad", a.slope, 1)
+		if a.curvature != nil {
+			activation(f, a.name+"Grad2", a.curvature, 2)
+		}
 	}
 }
 
@@ -170,7 +173,7 @@ type constant struct {
 func number(name string, v float32) constant { return constant{name, math.Float32bits(v)} }
 
 var table = []constant{
-	number("one", 1), number("two", 2), number("four", 4),
+	number("one", 1), number("two", 2), number("four", 4), number("eight", 8),
 	{"magnitude", 1<<31 - 1}, {"sign", 1 << 31}, {"bias", 127},
 	number("lowest", -87), number("log2e", math.Log2E), number("ln2high", 0.693359375), number("ln2low", -2.12194440e-4),
 	number("exp7", 1.0/5040), number("exp6", 1.0/720), number("exp5", 1.0/120), number("exp4", 1.0/24), number("exp3", 1.0/6), number("exp2", 0.5),
@@ -196,26 +199,33 @@ func constants(f *file) {
 	fmt.Fprintf(&f.assembly, "GLOBL constants<>(SB), RODATA|NOPTR, $%d\n\n", 32*len(table))
 }
 
-// activations emit sigma(x) and sigma'(x): x in Y8, the result in Y2. Their formulas are those of
-// pkg/backend/cpu/activation.go. Y15 holds ones, Y14 the mask of the magnitude, Y13 the least exponent, Y12 zeros.
+// activations emit sigma(x), sigma'(x) and, where it is not 0, sigma”(x): x in Y8, the result in Y2. Their formulas are
+// those of pkg/backend/cpu/activation.go. Y15 holds ones, Y14 the mask of the magnitude, Y13 the least exponent, Y12 zeros.
 var activations = []struct {
-	name         string
-	value, slope func(f *file)
+	name                    string
+	value, slope, curvature func(f *file)
 }{
-	{"relu", relu, reluSlope},
-	{"tanh", tanh, tanhSlope},
-	{"softplus", softplus, sigmoid},
-	{"sigmoid", sigmoid, sigmoidSlope},
-	{"silu", silu, siluSlope},
-	{"elu", elu, eluSlope},
+	{"relu", relu, reluSlope, nil},
+	{"tanh", tanh, tanhSlope, tanhCurvature},
+	{"softplus", softplus, sigmoid, sigmoidSlope},
+	{"sigmoid", sigmoid, sigmoidSlope, sigmoidCurvature},
+	{"silu", silu, siluSlope, siluCurvature},
+	{"elu", elu, eluSlope, eluCurvature},
 }
 
-func activation(f *file, name string, body func(f *file), gradient bool) {
+// activation emits the kernel of a derivative of so high an order, 0 to 2.
+func activation(f *file, name string, body func(f *file), order int) {
 	operands := map[string]string{"dst": "DX", "x": "AX"}
-	if gradient {
+	if order > 0 {
 		operands["y"] = "BX"
 	}
+	if order > 1 {
+		operands["terms"] = "R8"
+	}
 	beginStream(f, name+"AVX2", operands)
+	if order > 1 {
+		f.op("MOVQ term_x(R8), R8")
+	}
 	f.op("VMOVUPS %s, Y15", vector("one"))
 	f.op("VMOVUPS %s, Y14", vector("magnitude"))
 	f.op("VMOVUPS %s, Y13", vector("lowest"))
@@ -224,8 +234,12 @@ func activation(f *file, name string, body func(f *file), gradient bool) {
 		for i := 0; i < 2*rows; i++ {
 			f.op("VMOVUPS %d(AX)(SI*1), Y8", 32*i)
 			body(f)
-			if gradient {
+			if order > 0 {
 				f.op("VMULPS %d(BX)(SI*1), Y2, Y2", 32*i)
+			}
+			if order > 1 {
+				f.op("VMOVUPS %d(R8)(SI*1), Y3", 32*i)
+				f.op("VFMADD213PS %d(DX)(SI*1), Y3, Y2", 32*i)
 			}
 			f.op("VMOVUPS Y2, %d(DX)(SI*1)", 32*i)
 		}

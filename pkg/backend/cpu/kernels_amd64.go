@@ -30,15 +30,15 @@ func newAVX2() *kernels {
 	k.combine, k.combineEach = combineAVX2, combineEachAVX2
 	k.scaledSquares, k.dotLanes = scaledSquaresAVX2, dotLanesAVX2
 	k.transpose = transposeAVX2
-	for a, f := range map[backend.Activation][2]func(*streamCall){
-		backend.ReLU:     {reluAVX2, reluGradAVX2},
-		backend.Tanh:     {tanhAVX2, tanhGradAVX2},
-		backend.Softplus: {softplusAVX2, softplusGradAVX2},
-		backend.Sigmoid:  {sigmoidAVX2, sigmoidGradAVX2},
-		backend.SiLU:     {siluAVX2, siluGradAVX2},
-		backend.ELU:      {eluAVX2, eluGradAVX2},
+	for a, f := range map[backend.Activation][3]func(*streamCall){
+		backend.ReLU:     {reluAVX2, reluGradAVX2, eluGrad2AVX2},
+		backend.Tanh:     {tanhAVX2, tanhGradAVX2, tanhGrad2AVX2},
+		backend.Softplus: {softplusAVX2, softplusGradAVX2, softplusGrad2AVX2},
+		backend.Sigmoid:  {sigmoidAVX2, sigmoidGradAVX2, sigmoidGrad2AVX2},
+		backend.SiLU:     {siluAVX2, siluGradAVX2, siluGrad2AVX2},
+		backend.ELU:      {eluAVX2, eluGradAVX2, eluGrad2AVX2},
 	} {
-		k.activate[a], k.activateGrad[a] = f[0], f[1]
+		k.activate[a], k.activateGrad[a], k.activateGrad2[a] = f[0], f[1], f[2]
 	}
 	return &k
 }

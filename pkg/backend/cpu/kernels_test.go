@@ -115,13 +115,21 @@ func TestTransposingKernelsTurnEightVectors(t *testing.T) {
 
 // TestActivationsAreAccurate compares every kernel with float64 over the whole range of interest.
 func TestActivationsAreAccurate(t *testing.T) {
-	exact := map[backend.Activation][2]func(x float64) float64{
-		backend.Tanh:     {math.Tanh, func(x float64) float64 { return 1 / (math.Cosh(x) * math.Cosh(x)) }},
-		backend.Sigmoid:  {logistic, func(x float64) float64 { return logistic(x) * logistic(-x) }},
-		backend.Softplus: {func(x float64) float64 { return math.Max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }, logistic},
+	logisticSlope := func(x float64) float64 { return logistic(x) * logistic(-x) }
+	exact := map[backend.Activation][3]func(x float64) float64{
+		backend.Tanh: {math.Tanh, func(x float64) float64 { return 1 / (math.Cosh(x) * math.Cosh(x)) },
+			func(x float64) float64 { return -2 * math.Tanh(x) / (math.Cosh(x) * math.Cosh(x)) }},
+		backend.Sigmoid:  {logistic, logisticSlope, func(x float64) float64 { return -logisticSlope(x) * math.Tanh(x/2) }},
+		backend.Softplus: {func(x float64) float64 { return math.Max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }, logistic, logisticSlope},
 		backend.ELU: {func(x float64) float64 { return math.Max(x, 0) + math.Expm1(math.Min(x, 0)) },
-			func(x float64) float64 { return math.Exp(math.Min(x, 0)) }},
-		backend.SiLU: {func(x float64) float64 { return x * logistic(x) }, nil}, // its derivative has a zero
+			func(x float64) float64 { return math.Exp(math.Min(x, 0)) },
+			func(x float64) float64 {
+				if x > 0 {
+					return 0
+				}
+				return math.Exp(x)
+			}},
+		backend.SiLU: {func(x float64) float64 { return x * logistic(x) }, nil, nil}, // its derivatives have zeros
 	}
 	const count = 160000
 	x, dst, ones := make([]float32, count), make([]float32, count), make([]float32, count)
@@ -130,11 +138,12 @@ func TestActivationsAreAccurate(t *testing.T) {
 	}
 	vectorised(t, func(t *testing.T, k *kernels) {
 		for a, functions := range exact {
-			call := streamCall{dst: &dst[0], x: &x[0], y: &ones[0], rows: count / lanes}
-			for part, kernel := range []func(*streamCall){k.activate[a], k.activateGrad[a]} {
+			call := streamCall{dst: &dst[0], x: &x[0], y: &ones[0], terms: &term{x: &ones[0]}, rows: count / lanes}
+			for part, kernel := range []func(*streamCall){k.activate[a], k.activateGrad[a], k.activateGrad2[a]} {
 				if functions[part] == nil {
 					continue
 				}
+				clear(dst)
 				kernel(&call)
 				worst, where := 0.0, float32(0)
 				for i, v := range dst {

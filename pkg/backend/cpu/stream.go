@@ -268,7 +268,7 @@ func (be *Backend) ActivateGrad2(dx tensor.T, a backend.Activation, dy, v, x ten
 	be.terms = append(be.terms[:0], term{x: unsafe.SliceData(floats(v))})
 	call := streamCall{dst: unsafe.SliceData(d), x: unsafe.SliceData(floats(x)), y: unsafe.SliceData(floats(dy)),
 		terms: &be.terms[0], count: 1}
-	be.mapRows(be.kernels.activateGrad2[a], call, len(d), 4*activationCost(a))
+	be.mapRows(be.kernels.activateGrad2[a], call, len(d), activationCost(a))
 }
 
 // activationCost is that of a row of 16.
