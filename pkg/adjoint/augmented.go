@@ -49,6 +49,7 @@ type augmented struct {
 	path   *path   // where x comes from if it is not part of the state
 	stages *Stages // nil: nothing is sampled at the stages
 
+	point     ode.State // of the last evaluation
 	begun     bool      // the first evaluation, at (t1, x1), has been
 	dphi, dt1 []float64 // of it
 
@@ -76,7 +77,7 @@ func newAugmented(p *Problem, l layout, a tensor.T, path *path) *augmented {
 	if path != nil {
 		f.x, f.value = be.Batch(a.N, a.Shape), be.Batch(a.N, a.Shape)
 	}
-	if p.Costs.Jacobian != 0 {
+	if p.Costs.Jacobian != 0 || implicit(p.Solver.Method) {
 		f.tangent = be.Batch(a.N, a.Shape)
 	}
 	return f
@@ -86,6 +87,7 @@ func newAugmented(p *Problem, l layout, a tensor.T, path *path) *augmented {
 func (f *augmented) Eval(dst ode.State, s []float64, y ode.State, e ode.Evaluation) {
 	l := f.layout
 	value := f.value
+	f.point = y
 	if l.x >= 0 {
 		value = dst[l.x]
 	}
@@ -128,6 +130,36 @@ func (f *augmented) Eval(dst ode.State, s []float64, y ode.State, e ode.Evaluati
 }
 
 var minusOne = []float64{-1}
+
+// linear is an augmented field without costs, for implicit methods: it knows its Jacobian.
+type linear struct{ *augmented }
+
+var _ ode.Linear = linear{}
+
+// JVP writes the derivative of x', a' and q_i' at the last Eval along v: with u that of x,
+//
+//	F_x u      -F_x^T v_a - d/dx <a, F_x u>      -F_x^T v_q - d/dx <q, F_x u>
+func (f linear) JVP(dst, v ode.State) {
+	l := f.layout
+	if l.x >= 0 {
+		f.field.JVP(dst[l.x], nn.Direction{Dx: v[l.x]})
+	}
+	for i := l.a; i < l.t; i++ {
+		want := nn.Cotangents{Dx: dst[i]}
+		f.be.Combine(f.cotangent, minusOne, v[i:i+1]...)
+		f.clock.scale(f.be, f.cotangent)
+		if l.x < 0 {
+			f.field.VJP(want, f.cotangent)
+			continue
+		}
+		f.be.Combine(f.tangent, minusOne, f.point[i:i+1]...)
+		f.clock.scale(f.be, f.tangent)
+		f.field.PairVJP(want, tensor.T{}, f.cotangent, f.tangent)
+	}
+	if l.x >= 0 {
+		f.clock.scale(f.be, dst[l.x])
+	}
+}
 
 // evaluate runs the field at (s, y). It writes F to value where that is needed: in a backsolve, at t1, and for the
 // kinetic cost.

@@ -37,7 +37,11 @@ func solveBack(p *Problem, path *path, x1, a1 tensor.T, w Want) (Gradient, error
 	l := newLayout(path == nil, len(w.Vectors), len(p.Params), w.Rows)
 	f := newAugmented(p, l, a1, path)
 	state := f.start(p, x1, a1, w.Vectors)
-	problem := ode.Problem{Field: f, Quadrature: l.end - l.t, Block: p.Block, Trace: p.Trace}
+	var field ode.Field = f
+	if p.Costs.Kinetic == 0 && p.Costs.Jacobian == 0 {
+		field = linear{f}
+	}
+	problem := ode.Problem{Field: field, Quadrature: l.end - l.t, Block: p.Block, Trace: p.Trace}
 	if p.SemiNorm {
 		problem.Norm = ode.First(l.t)
 	}

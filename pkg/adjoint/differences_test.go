@@ -140,6 +140,20 @@ func TestDerivativesByEverythingAgreeWithDifferences(t *testing.T) {
 	}
 }
 
+func TestImplicitMethodsYieldTheSameDerivatives(t *testing.T) {
+	for _, method := range []adjoint.Method{adjoint.Backsolve, adjoint.Interpolated} {
+		for _, cost := range []adjoint.Costs{{}, {Kinetic: 0.3}} {
+			for _, interval := range [][2][]float64{{{0.2}, {1.1}}, {{0, 0.3, 1}, {1, 0.9, 0.2}}} {
+				m := newMoving(t, func(p *adjoint.Problem) {
+					p.Forward = ode.Options{Method: "kvaerno5", RTol: 1e-8, ATol: 1e-8}
+					p.Solver, p.Method, p.Costs = p.Forward, method, cost
+				})
+				m.check(t, interval[0], interval[1], 1e-5, 1e-5)
+			}
+		}
+	}
+}
+
 // A checkpointed gradient is exact however coarse the solve; steps are of sizes that do not depend on the numbers, for
 // else differences see the change of the sizes.
 func TestCheckpointedGradientsAreThoseOfTheCoarseSolve(t *testing.T) {
