@@ -2,6 +2,7 @@ package optim_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"odepipe/pkg/optim"
@@ -41,7 +42,8 @@ func TestRestoredOptimizersContinueToTheBit(t *testing.T) {
 		for _, text := range cases {
 			for _, stop := range []int64{0, 1, 4, 6} {
 				through := newProblem(newBackend())
-				through.run(t, through.optimizer(t, text), 0, 8)
+				whole := through.optimizer(t, text)
+				through.run(t, whole, 0, 8)
 
 				p := newProblem(newBackend())
 				o := p.optimizer(t, text)
@@ -63,8 +65,23 @@ func TestRestoredOptimizersContinueToTheBit(t *testing.T) {
 				}
 				again.run(t, restored, stop, 8)
 				same(t, backendName+", "+text+": parameters", again.values(), through.values())
+				sameState(t, backendName+", "+text, again.copied(restored), through.copied(whole))
 			}
 		}
+	}
+}
+
+// sameState fails unless two lists agree to the bit.
+func sameState(t *testing.T, what string, got, want []optim.State) {
+	t.Helper()
+	text := func(list []optim.State) (out string) {
+		for _, s := range list {
+			out += fmt.Sprintln(s.Name, s.What, s.T.Shape, s.T.Buf)
+		}
+		return out
+	}
+	if g, w := text(got), text(want); g != w {
+		t.Errorf("%s: state\n%swant\n%s", what, g, w)
 	}
 }
 
