@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,8 @@ func (o *options) define(f *cli.Flags) {
 	f.StringVar(&o.files.X, "x", "", "inputs from `FILE`, .npy [N, ...] or .csv, also packed as .gz")
 	f.StringVar(&o.files.Y, "y", "", "classes (whole numbers from 0) or targets (floats) from `FILE`")
 	f.StringVar(&o.files.Length, "length", "", "numbers of time points of the series x [N, T, C] from `FILE`")
+	f.StringVar(&o.files.T0, "t0", "", "where the interval of each row begins, a number a row, from `FILE` (default: the model's t0)")
+	f.StringVar(&o.files.T1, "t1", "", "where the interval of each row ends, not where it begins, from `FILE` (default: the model's t1)")
 	f.StringVar(&o.data, "data", "", "the data folder is `DIR` (default $ODEPIPE_DATA, else ./data)")
 	cli.Choice(f, &o.split, "split", dataset.Train, dataset.Splits, "which part of the data set; with --x the name of what the files hold")
 	f.IntVar(&o.batch, "batch", 128, "`N` rows in a mini-batch")
@@ -77,8 +80,8 @@ func (o *options) checkSource(c *cli.Context) error {
 	if o.name == "" {
 		return o.checkFiles(given)
 	}
-	if given("x") || given("y") || given("length") {
-		return cli.Usage("%s has its own columns; --x, --y and --length are for files instead of a data set", o.name)
+	if given("x") || givenWithX(given) {
+		return cli.Usage("%s has its own columns; --x, --y, --length, --t0 and --t1 are for files instead of a data set", o.name)
 	}
 	entry, err := dataset.Find(o.name)
 	if err != nil {
@@ -99,19 +102,26 @@ func (o *options) checkSource(c *cli.Context) error {
 	return nil
 }
 
+// givenWithX tells whether a flag is given that needs --x.
+func givenWithX(given func(string) bool) bool {
+	return slices.ContainsFunc([]string{"y", "length", "t0", "t1"}, given)
+}
+
 // checkFiles is checkSource for the user's own files.
 func (o *options) checkFiles(given func(string) bool) error {
 	stdin := 0
-	for _, path := range []string{o.files.X, o.files.Y, o.files.Length} {
+	for _, path := range []string{o.files.X, o.files.Y, o.files.Length, o.files.T0, o.files.T1} {
 		if path == "-" {
 			stdin++
 		}
 	}
 	switch {
-	case o.files.X == "" && (given("y") || given("length")):
-		return cli.Usage("--y and --length need --x")
+	case o.files.X == "" && givenWithX(given):
+		return cli.Usage("--y, --length, --t0 and --t1 need --x")
 	case o.files.X == "":
 		return cli.Usage("name a data set, or a file with --x; 'datagen list' shows the data sets")
+	case o.files.T0 != "" && o.files.T1 == "":
+		return cli.Usage("--t0 needs --t1")
 	case stdin > 1:
 		return cli.Usage("only one file can be standard input")
 	case given("data"):

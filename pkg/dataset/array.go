@@ -67,6 +67,22 @@ func (a *array) numbers(path string, lo, hi int64, what string) ([]int32, error)
 	return out, nil
 }
 
+// float64s is the elements as float64.
+func (a *array) float64s() []float64 {
+	out := make([]float64, a.size())
+	for i := range out {
+		switch {
+		case a.bytes != nil:
+			out[i] = float64(a.bytes[i])
+		case a.ints != nil:
+			out[i] = float64(a.ints[i])
+		default:
+			out[i] = a.values.At(i)
+		}
+	}
+	return out
+}
+
 // clear sets the elements [lo, hi) to 0.
 func (a *array) clear(lo, hi int) {
 	switch {

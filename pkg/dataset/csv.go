@@ -8,11 +8,13 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"odepipe/pkg/tensor"
 )
 
-// decodeCSV reads rows of numbers, the same many in each: values [rows, columns] as float32. A first row with a field
+// decodeCSV reads rows of numbers, the same many in each: values [rows, columns] of the type d. A first row with a field
 // that is no number is a header. A single column of whole numbers, written without point and exponent, becomes ints.
-func decodeCSV(in *input) (*array, error) {
+func decodeCSV(in *input, d tensor.DType) (*array, error) {
 	if mark, _ := in.Peek(3); string(mark) == "\xef\xbb\xbf" { // byte order mark, as spreadsheets write it
 		in.Discard(3)
 	}
@@ -20,7 +22,10 @@ func decodeCSV(in *input) (*array, error) {
 	reader.ReuseRecord = true
 	reader.TrimLeadingSpace = true
 	a := &array{shape: []int{0, 0}}
-	whole := true
+	whole, bits := true, 32
+	if d == tensor.Float64 {
+		bits = 64
+	}
 	for first := true; ; first = false {
 		record, err := reader.Read()
 		if errors.Is(err, io.EOF) {
@@ -35,14 +40,18 @@ func decodeCSV(in *input) (*array, error) {
 		for j, field := range record {
 			field = strings.TrimSpace(field)
 			line, _ := reader.FieldPos(j)
-			v, err := strconv.ParseFloat(field, 32)
+			v, err := strconv.ParseFloat(field, bits)
 			if err != nil {
-				return nil, fmt.Errorf("%w: line %d, column %d: %.40q is not a number of float32", ErrFormat, line, j+1, field)
+				return nil, fmt.Errorf("%w: line %d, column %d: %.40q is not a number of %s", ErrFormat, line, j+1, field, d)
 			}
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return nil, fmt.Errorf("%w: line %d, column %d: %s", ErrNonFinite, line, j+1, field)
 			}
-			a.values.F32 = append(a.values.F32, float32(v))
+			if bits == 64 {
+				a.values.F64 = append(a.values.F64, v)
+			} else {
+				a.values.F32 = append(a.values.F32, float32(v))
+			}
 			if whole {
 				n, err := strconv.ParseInt(field, 10, 64)
 				whole = err == nil && len(record) == 1
@@ -52,7 +61,7 @@ func decodeCSV(in *input) (*array, error) {
 		a.shape[0]++
 	}
 	if whole {
-		a.values.F32 = nil
+		a.values = tensor.Buffer{}
 	} else {
 		a.ints = nil
 	}

@@ -1,6 +1,6 @@
 // Package dataset holds data sets in memory and cuts them into mini-batches.
 //
-//	Load, LoadFiles -> Set: columns x, y, length of N rows      files or a seed
+//	Load, LoadFiles -> Set: columns x, y, length, t0, t1 of N rows      files or a seed
 //	Plan            -> mini-batch k: which rows, in which order, of which epoch
 //	Column.Gather*  -> the values of those rows, row-major
 //

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"math"
 	"testing"
+
+	"odepipe/pkg/tensor"
 )
 
 // reader makes what read hands to a decoder.
@@ -80,14 +82,16 @@ func FuzzCSV(f *testing.F) {
 	f.Add([]byte("1\n2.5\n"))
 	f.Add([]byte("\"1\n\",2\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := decodeCSV(reader(data))
-		if err != nil {
-			return
-		}
-		checkArray(t, a, len(data))
-		for _, v := range a.values.F32 {
-			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-				t.Errorf("%q gives %v", data, v)
+		for _, d := range []tensor.DType{tensor.Float32, tensor.Float64} {
+			a, err := decodeCSV(reader(data), d)
+			if err != nil {
+				continue
+			}
+			checkArray(t, a, len(data))
+			for i := range a.values.Len() {
+				if v := a.values.At(i); math.IsNaN(v) || math.IsInf(v, 0) {
+					t.Errorf("%q gives %v", data, v)
+				}
 			}
 		}
 	})
@@ -108,6 +112,9 @@ func checkArray(t *testing.T, a *array, size int) {
 	}
 	if a.values.Len() == 0 {
 		a.numbers("y", 0, 9, "classes")
+	}
+	if len(a.float64s()) != n {
+		t.Errorf("%d numbers for shape %v", len(a.float64s()), a.shape)
 	}
 	if column := a.floats("x"); a.checkFinite("x") == nil {
 		column.GatherValues(column.DType().Make(column.Shape.Size()), []int64{int64(a.shape[0] - 1)})

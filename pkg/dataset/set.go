@@ -16,6 +16,7 @@ var (
 	ErrShape     = errors.New("dataset: wrong shape")
 	ErrLabel     = errors.New("dataset: label out of range")
 	ErrNonFinite = errors.New("dataset: value is not finite")
+	ErrInterval  = errors.New("dataset: interval of length 0")
 	ErrPlan      = errors.New("dataset: no such mini-batches")
 )
 
@@ -27,7 +28,8 @@ type Set struct {
 }
 
 // Column is a named array [Rows, Shape...], row-major. Exactly one of Pixels, Values and Ints is set: pixels and values
-// are tensors of floats, ints are one number a row (a class, a length) and have the scalar shape.
+// are tensors of floats, or with the scalar shape one float a row (a time); ints are one number a row (a class, a
+// length) and have the scalar shape.
 type Column struct {
 	Name   string
 	Shape  tensor.Shape

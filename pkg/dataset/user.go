@@ -15,13 +15,14 @@ type Files struct {
 	X      string // [N, ...], 2 to 4 dimensions; [N, T, C] for series
 	Y      string // [N] or [N, 1] whole numbers from 0: classes; floats [N, ...]: targets
 	Length string // [N] whole numbers 1 to T: the true number of time points
+	T0, T1 string // [N] or [N, 1]: the interval of each sample, units of t; T1 alone leaves t0 to the model
 }
 
 // LoadFiles reads the user's own data set, which is one split, whatever the caller calls it. Columns keep float64 where
-// the file has it, else they are float32; nothing is normalised. Behind a series' length x is set to 0, so that padding
-// may hold anything. All values that count must be finite.
+// the file has it, else they are float32, but for t0 and t1, which are float64; nothing is normalised. Behind a series'
+// length x is set to 0, so that padding may hold anything. All values that count must be finite, and t0 is not t1.
 func LoadFiles(files Files, split string) (*Set, error) {
-	x, err := readArray(files.X)
+	x, err := readArray(files.X, tensor.Float32)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +43,11 @@ func LoadFiles(files Files, split string) (*Set, error) {
 	if length != nil {
 		set.Columns = append(set.Columns, Column{Name: "length", Ints: length})
 	}
+	interval, err := readInterval(files, set.Rows)
+	if err != nil {
+		return nil, err
+	}
+	set.Columns = append(set.Columns, interval...)
 	if files.Y != "" {
 		y, err := readY(files, set.Rows)
 		if err != nil {
@@ -52,9 +58,48 @@ func LoadFiles(files Files, split string) (*Set, error) {
 	return set, nil
 }
 
+// readInterval reads the columns t0 and t1, those that there are, for as many rows as x has.
+func readInterval(files Files, rows int) ([]Column, error) {
+	var columns []Column
+	for _, end := range []struct{ name, path string }{{"t0", files.T0}, {"t1", files.T1}} {
+		if end.path == "" {
+			continue
+		}
+		times, err := readTimes(end.path, files.X, rows)
+		if err != nil {
+			return nil, err
+		}
+		columns = append(columns, Column{Name: end.name, Values: tensor.Buffer{F64: times}})
+	}
+	if len(columns) < 2 {
+		return columns, nil
+	}
+	for i, t0 := range columns[0].Values.F64 {
+		if t0 == columns[1].Values.F64[i] {
+			return nil, fmt.Errorf("%s, %s: %w: row %d (from 0): both are %v", files.T0, files.T1, ErrInterval, i, t0)
+		}
+	}
+	return columns, nil
+}
+
+// readTimes reads a time for each row of x, of which there are so many.
+func readTimes(path, xPath string, rows int) ([]float64, error) {
+	a, err := readArray(path, tensor.Float64)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.checkRows(path, xPath, rows); err != nil {
+		return nil, err
+	}
+	if a.size() != rows {
+		return nil, fmt.Errorf("%s: %w: %v; times are one number a row, [N] or [N, 1]", path, ErrShape, a.shape)
+	}
+	return a.float64s(), a.checkFinite(path)
+}
+
 // readY reads classes or targets for as many rows as x has.
 func readY(files Files, rows int) (Column, error) {
-	y, err := readArray(files.Y)
+	y, err := readArray(files.Y, tensor.Float32)
 	if err != nil {
 		return Column{}, err
 	}
@@ -73,7 +118,7 @@ func readLength(files Files, x *array) ([]int32, error) {
 	if len(x.shape) != 3 {
 		return nil, fmt.Errorf("%s: %w: %v; with a length x is [N, T, C]", files.X, ErrShape, x.shape)
 	}
-	lengths, err := readArray(files.Length)
+	lengths, err := readArray(files.Length, tensor.Float32)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +137,8 @@ func readLength(files Files, x *array) ([]int32, error) {
 }
 
 // readArray reads a file of numbers by the ending of its name; without a known ending, standard input or a pipe for
-// example, by its first bytes.
-func readArray(path string) (*array, error) {
+// example, by its first bytes. The floats of a text, which has no type, become those of the type d.
+func readArray(path string, d tensor.DType) (*array, error) {
 	var a *array
 	err := read(path, func(in *input) (err error) {
 		start, _ := in.Peek(len(npyMagic))
@@ -101,7 +146,7 @@ func readArray(path string) (*array, error) {
 		if ending == ".npy" || ending != ".csv" && string(start) == npyMagic {
 			a, err = decodeNPY(in)
 		} else {
-			a, err = decodeCSV(in)
+			a, err = decodeCSV(in, d)
 		}
 		return err
 	})

@@ -225,6 +225,66 @@ func TestSeriesOfUnequalLength(t *testing.T) {
 	}
 }
 
+func TestIntervalOfEachRow(t *testing.T) {
+	tests := []struct {
+		name, t0, t1   string // files, empty where there is none
+		bytes0, bytes1 []byte
+		want0, want1   []float64
+		err            error
+		text           string
+	}{
+		{"both ends", "a.npy", "b.npy", npy(t, 1, "<f8", "2,", []float64{0.1, 1}), npy(t, 1, "<f8", "2, 1", []float64{1, -0.5}), []float64{0.1, 1}, []float64{1, -0.5}, nil, ""},
+		{"the end alone", "", "b.npy", nil, npy(t, 1, "<f8", "2,", []float64{0.7, 0}), nil, []float64{0.7, 0}, nil, ""},
+		{"single precision becomes double", "", "b.npy", nil, npy(t, 1, "<f4", "2,", []float32{0.1, 2}), nil, []float64{float64(float32(0.1)), 2}, nil, ""},
+		{"whole numbers and truth values", "a.npy", "b.npy", npy(t, 1, "|b1", "2,", []byte{1, 0}), npy(t, 1, "<i8", "2,", []int64{-3, 7}), []float64{1, 0}, []float64{-3, 7}, nil, ""},
+		{"text keeps double precision", "a.csv", "b.csv", []byte("t0\n0\n1\n"), []byte("0.1\n1e300\n"), []float64{0, 1}, []float64{0.1, 1e300}, nil, ""},
+		{"packed", "", "b.npy.gz", nil, zipped(t, npy(t, 1, "<f8", "2,", []float64{3, 4})), nil, []float64{3, 4}, nil, ""},
+		{"no file", "a.npy", "b.npy", nil, npy(t, 1, "<f8", "2,", []float64{3, 4}), nil, nil, dataset.ErrMissing, "a.npy"},
+		{"another number of rows", "", "b.npy", nil, npy(t, 1, "<f8", "3,", []float64{1, 2, 3}), nil, nil, dataset.ErrShape, "b.npy has 3"},
+		{"two numbers a row", "", "b.npy", nil, npy(t, 1, "<f8", "2, 2", []float64{1, 2, 3, 4}), nil, nil, dataset.ErrShape, "b.npy: dataset: wrong shape: [2 2]; times are one number a row"},
+		{"no numbers in a row", "", "b.npy", nil, npy(t, 1, "<f8", "2, 0", []float64{}), nil, nil, dataset.ErrShape, "b.npy"},
+		{"NaN", "a.npy", "b.npy", npy(t, 1, "<f8", "2,", []float64{0, math.NaN()}), npy(t, 1, "<f8", "2,", []float64{1, math.NaN()}), nil, nil, dataset.ErrNonFinite, "a.npy: dataset: value is not finite: row 1"},
+		{"infinity", "", "b.npy", nil, npy(t, 1, "<f8", "2,", []float64{math.Inf(1), 1}), nil, nil, dataset.ErrNonFinite, "row 0, column 0 (from 0): +Inf"},
+		{"no length", "a.npy", "b.npy", npy(t, 1, "<f8", "2,", []float64{0, 0.5}), npy(t, 1, "<f4", "2,", []float32{1, 0.5}), nil, nil, dataset.ErrInterval, "b.npy: dataset: interval of length 0: row 1 (from 0): both are 0.5"},
+	}
+	for _, test := range tests {
+		files := map[string][]byte{"x.csv": []byte("1\n2\n"), "y.csv": []byte("0\n1\n")}
+		for name, content := range map[string][]byte{test.t0: test.bytes0, test.t1: test.bytes1} {
+			if content != nil {
+				files[name] = content
+			}
+		}
+		folder := write(t, files)
+		paths := dataset.Files{X: filepath.Join(folder, "x.csv"), Y: filepath.Join(folder, "y.csv"), T1: filepath.Join(folder, test.t1)}
+		if test.t0 != "" {
+			paths.T0 = filepath.Join(folder, test.t0)
+		}
+		set, err := dataset.LoadFiles(paths, "train")
+		if test.err != nil {
+			if !errors.Is(err, test.err) || !strings.Contains(err.Error(), test.text) {
+				t.Errorf("%s: error is %v", test.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		got := map[string][]float64{}
+		for i := range set.Columns {
+			if c := &set.Columns[i]; c.Name != "x" && c.Name != "y" {
+				got[c.Name] = gathered(set, c)
+				if c.Shape != tensor.Of() || c.DType() != tensor.Float64 {
+					t.Errorf("%s: %s has samples of shape %v %s", test.name, c.Name, c.Shape, c.DType())
+				}
+			}
+		}
+		if _, has := got["t0"]; has != (test.t0 != "") || !slices.Equal(got["t0"], test.want0) || !slices.Equal(got["t1"], test.want1) {
+			t.Errorf("%s: %v", test.name, got)
+		}
+	}
+}
+
 // A file that NumPy itself wrote.
 func TestRealNPY(t *testing.T) {
 	path := "../../../shared/data/miniboone/val.npy"
