@@ -46,8 +46,8 @@ type Backend interface {
 	ConvForward(dst tensor.T, g Conv, p Packed, image, x tensor.T) // image from BiasImage, or the zero T for none
 	ConvBackward(dx tensor.T, g Conv, p Packed, dy tensor.T)
 	ConvGrad(dw tensor.T, g Conv, dy, x tensor.T)
-	ConvGradEach(dw, db tensor.T, g Conv, dy, x tensor.T, t []float64) // t has one element or one for each sample, as in PatchGram
-	PatchGram(dst tensor.T, g Conv, x tensor.T, t []float64)
+	ConvGradEach(dw, db tensor.T, g Conv, dy, x tensor.T, t []float64) // t has one element or one for each sample
+	PatchGram(dst tensor.T, g Conv, x tensor.T, t []float64)           // likewise
 	CotangentGram(dst tensor.T, g Conv, dy tensor.T)
 
 	// Between a batch and an image, a plain tensor of the batch's sample size in the layout's feature order ((h, w, c) for

@@ -17,19 +17,23 @@ import "odepipe/pkg/tensor"
 //	ConvBackward   dx = w^T dy, without the time channel
 //	ConvGrad       dw = sum_n dy (x) patches of x, into the channels of x; the time channel of dw is left alone
 //	SumBatch(dy)   gsum [OH, OW, Out], from which BiasImageGrad writes the time channel of dw and all of db (if given)
+//	ConvGradEach   dw[n] and db[n] of every sample alone, the time channel too: batches of vectors [Out FanIn], in the
+//	               order of w, and [Out], or the zero T for none
 //
-//	ConvGradEach   dw[n], db[n] of every sample alone, the time channel too: batches of vectors [Out FanIn], in the order
-//	               of w, and [Out] or none
-//
-// Because the time channel is constant, it and the bias are one precomputed image
+// Because the time channel is constant, it and the bias are one precomputed image, the same for all samples of one t,
 //
 //	BiasImage      image[i, j, o] = b[o] + t sum_{u, v inside} w[o, 0, u, v]
+//
+// Where samples have times t_n of their own, y[n] = w * x[n] + (image at t = 0) + t_n dy/dt, by AddImages with the image
+// dy/dt, which is that of t = 1 without b; SumBatch(dy, t) gives the time channel of dw, DotImage with dy/dt gives dL/dt_n.
 //
 // Kronecker factors, sums over the samples and output positions:
 //
 //	PatchGram      dst[K, K] = sum_n sum_{i,j} z z^T, z = patch ordered [channel, u, v] with time as channel 0,
 //	               and a final 1 if Bias;  K = Channels Kernel^2 (+ 1)
 //	CotangentGram  dst[Out, Out] = sum_n sum_{i,j} dy dy^T
+//
+// A list t has one element for all samples or one for each.
 type Conv struct {
 	In, Out         int
 	H, W            int

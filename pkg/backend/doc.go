@@ -1,4 +1,4 @@
-// Package backend is the arithmetic that everything above is written in: about thirty operations on tensors, each
+// Package backend is the arithmetic that everything above is written in: some thirty operations on tensors, each
 // given by a formula.
 //
 //	ref   float64, naive loops: the specification, the oracle of all tests, and what dtype = "float64" runs on
