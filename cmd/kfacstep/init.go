@@ -22,11 +22,22 @@ func (s *setting) Type() string   { return s.entry.Unit }
 
 func (s *setting) Set(value string) error {
 	var scratch optim.Settings
-	if err := scratch.Set(s.entry.Name, value); err != nil {
+	if err := scratch.Set(s.entry.Name, s.plain(value)); err != nil {
 		return err
 	}
 	s.given = append(s.given, value)
 	return nil
+}
+
+// published marks the settings of the paper's runs where a preset has better ones: --optimizer=snopt-paper.
+const published = "-paper"
+
+// plain is a value as optim knows it.
+func (s *setting) plain(value string) string {
+	if s.entry.Name == "optimizer" {
+		return strings.TrimSuffix(value, published)
+	}
+	return value
 }
 
 func initProgram() cli.Program {
@@ -97,20 +108,24 @@ kfacstep init --model=./model.toml --optimizer=snopt --lr=0.01 --group='head.*=a
 func collect(settings []*setting, modelName string) (optim.Settings, error) {
 	var s optim.Settings
 	given := map[string]bool{}
-	optimizer := optim.Optimizers[0].Name
+	recipe := optim.Optimizers[0].Name
 	for _, f := range settings {
 		for _, value := range f.given {
 			given[f.entry.Name] = true
 			if f.entry.Name == "optimizer" {
-				optimizer = value
+				recipe = value
 			}
-			if err := s.Set(f.entry.Name, value); err != nil {
+			if err := s.Set(f.entry.Name, f.plain(value)); err != nil {
 				return s, err
 			}
 		}
 	}
 	preset, _ := model.PresetByName(modelName)
-	for _, flag := range preset.Optimizers[optimizer] {
+	flags, known := preset.Recipes[recipe]
+	if !known && strings.HasSuffix(recipe, published) {
+		return s, cli.Usage("--optimizer %s: model %s has no published settings beside its own", recipe, modelName)
+	}
+	for _, flag := range flags {
 		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
 		if given[name] {
 			continue

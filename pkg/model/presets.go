@@ -13,13 +13,14 @@ var presetFiles embed.FS
 
 // Preset is a model of the paper's experiments with the settings of its runs.
 type Preset struct {
-	Name       string
-	Batch      int // samples per mini-batch
-	Epochs     int
-	Optimizers map[string][]string // optimizer -> flags of kfacstep init
+	Name    string
+	Batch   int // samples per mini-batch
+	Epochs  int
+	Recipes map[string][]string // optimizer, or optimizer-paper where the paper's settings are not the best known -> flags of kfacstep init
 }
 
-// Presets lists them in the paper's order; settings are those of its hyper-parameter table.
+// Presets lists them in the paper's order; settings are those of its hyper-parameter table, but for snopt where there is a
+// snopt-paper beside it.
 var Presets = []Preset{
 	{"mnist", 128, 5, map[string][]string{
 		"snopt": {"--lr=0.02", "--eps=0.05", "--freq=100"},
