@@ -68,7 +68,7 @@ func (d *Dense) At(dst State, t float64) {
 		d.coef[1+i] = d.h * theta * (p[1] + theta*(p[2]+theta*(p[3]+theta*p[4])))
 	}
 	for i, part := range dst {
-		if part.Buf.Len() > 0 || part.Buf.Device != 0 {
+		if !absent(part) {
 			d.be.Combine(part, d.coef, d.terms[i]...)
 		}
 	}

@@ -12,7 +12,8 @@ type State []tensor.T
 type Field interface {
 	// Eval writes dst = f(t, y). t has one element, or one for each sample of a batch. dst has all parts of the state; y
 	// only those on which f depends, that is, without the Problem's quadratures. Eval keeps neither dst nor t nor y, and
-	// does not change y.
+	// does not change y. With Control "sample", t has an element for each sample, and the plain quadratures of dst are
+	// the zero T: see Accumulator.
 	Eval(dst State, t []float64, y State, e Evaluation)
 }
 
@@ -34,15 +35,19 @@ type Problem struct {
 	Trace      func(Attempt) // called after every step that was tried, if not nil
 }
 
-// like allocates a state of the shapes of y.
+// like allocates a state of the shapes of y; the zero T stays what it is.
 func like(be backend.Backend, y State) State {
 	s := make(State, len(y))
 	for i, part := range y {
-		if part.N > 0 {
+		switch {
+		case part.N > 0:
 			s[i] = be.Batch(part.N, part.Shape)
-		} else {
+		case !absent(part):
 			s[i] = be.Plain(part.Shape)
 		}
 	}
 	return s
 }
+
+// absent says whether a part is the zero T, or at least has no memory.
+func absent(part tensor.T) bool { return part.Buf.Len() == 0 && part.Buf.Device == 0 }

@@ -25,6 +25,11 @@ func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, ob
 	if err != nil {
 		return nil, Stats{}, err
 	}
+	if o.sample() {
+		if err := separable(p, y, observe != nil); err != nil {
+			return nil, Stats{}, err
+		}
+	}
 	result := like(be, y)
 	if t0 == t1 {
 		for part := range y {
@@ -34,22 +39,24 @@ func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, ob
 	}
 	mark := be.Mark()
 	defer be.Release(mark)
-	s := newSolve(be, p, method, y, o)
-	s.control, s.observe = control, observe
-	s.t, s.t1, s.direction = t0, t1, math.Copysign(1, t1-t0)
-	if s.chosen() {
-		err = s.adaptive()
+	var stats Stats
+	if o.sample() {
+		s := newBySample(be, p, method, o, control, y, result, t0, t1)
+		err = s.run()
+		s.stats.Evaluations = s.evaluations
+		stats = s.stats
 	} else {
-		err = s.fixed()
+		s := newSolve(be, p, method, y, o)
+		s.control, s.observe = control, observe
+		s.t, s.t1, s.direction = t0, t1, math.Copysign(1, t1-t0)
+		err = s.run(result)
+		s.stats.Evaluations, s.stats.JVPs = s.evaluations, s.jvps
+		stats = s.stats
 	}
-	if err == nil {
-		err = s.finish(result)
-	}
-	s.stats.Evaluations, s.stats.JVPs = s.evaluations, s.jvps
 	if err != nil {
-		return nil, s.stats, err
+		return nil, stats, err
 	}
-	return result, s.stats, nil
+	return result, stats, nil
 }
 
 // solve is the state of one call of Solve.
@@ -85,6 +92,18 @@ func newSolve(be backend.Backend, p Problem, m Scheme, y State, o Options) *solv
 	}
 	s.dense = Dense{be: be, interp: s.interp, coef: make([]float64, 1+len(s.k)), terms: s.terms}
 	return s
+}
+
+// run integrates to t1 and writes the state there.
+func (s *solve) run(result State) error {
+	steps := s.fixed
+	if s.chosen() {
+		steps = s.adaptive
+	}
+	if err := steps(); err != nil {
+		return err
+	}
+	return s.finish(result)
 }
 
 // begin evaluates f at t0 and checks both the state and f.

@@ -45,7 +45,9 @@ func newWorkspace(be backend.Backend, p Problem, slopes int, y State) *workspace
 	}
 	for part := range y {
 		s.samples = max(s.samples, y[part].N)
-		be.Combine(s.y[part], one, y[part])
+		if !absent(y[part]) {
+			be.Combine(s.y[part], one, y[part])
+		}
 		s.terms[part] = make([]tensor.T, 1+slopes)
 	}
 	s.gather()
@@ -128,6 +130,9 @@ func (s *workspace) finite(state State) bool {
 	s.sample = -1
 	good := true
 	for part := range state {
+		if absent(state[part]) {
+			continue
+		}
 		x := state[part : part+1]
 		good = good && finite(s.partRMS(one, x, x[0], x[0], 1, 1))
 	}
