@@ -18,7 +18,7 @@ func program() cli.Program {
 	return cli.Program{
 		Name:    "datagen",
 		Purpose: "Write mini-batches of a data set; mini-batch k depends on nothing but data, split, batch size, seed and k.",
-		Usage:   "DATASET [flags]\n--x FILE [--y FILE] [--length FILE] [[--t0 FILE] --t1 FILE] [flags]\nlist",
+		Usage:   "DATASET [flags]\n--x FILE [--y FILE] [--length FILE] [--t0 FILE] [--t1 FILE] [flags]\nlist",
 		MaxArgs: 1,
 		Define:  o.define,
 		Run:     o.run,

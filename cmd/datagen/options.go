@@ -120,8 +120,6 @@ func (o *options) checkFiles(given func(string) bool) error {
 		return cli.Usage("--y, --length, --t0 and --t1 need --x")
 	case o.files.X == "":
 		return cli.Usage("name a data set, or a file with --x; 'datagen list' shows the data sets")
-	case o.files.T0 != "" && o.files.T1 == "":
-		return cli.Usage("--t0 needs --t1")
 	case stdin > 1:
 		return cli.Usage("only one file can be standard input")
 	case given("data"):

@@ -15,7 +15,7 @@ type Files struct {
 	X      string // [N, ...], 2 to 4 dimensions; [N, T, C] for series
 	Y      string // [N] or [N, 1] whole numbers from 0: classes; floats [N, ...]: targets
 	Length string // [N] whole numbers 1 to T: the true number of time points
-	T0, T1 string // [N] or [N, 1]: the interval of each sample, units of t; T1 alone leaves t0 to the model
+	T0, T1 string // [N] or [N, 1]: the interval of each sample, units of t; one alone leaves the other to the model
 }
 
 // LoadFiles reads the user's own data set, which is one split, whatever the caller calls it. Columns keep float64 where

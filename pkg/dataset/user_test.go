@@ -235,6 +235,7 @@ func TestIntervalOfEachRow(t *testing.T) {
 	}{
 		{"both ends", "a.npy", "b.npy", npy(t, 1, "<f8", "2,", []float64{0.1, 1}), npy(t, 1, "<f8", "2, 1", []float64{1, -0.5}), []float64{0.1, 1}, []float64{1, -0.5}, nil, ""},
 		{"the end alone", "", "b.npy", nil, npy(t, 1, "<f8", "2,", []float64{0.7, 0}), nil, []float64{0.7, 0}, nil, ""},
+		{"the beginning alone", "a.npy", "", npy(t, 1, "<f8", "2,", []float64{0.7, 0}), nil, []float64{0.7, 0}, nil, nil, ""},
 		{"single precision becomes double", "", "b.npy", nil, npy(t, 1, "<f4", "2,", []float32{0.1, 2}), nil, []float64{float64(float32(0.1)), 2}, nil, ""},
 		{"whole numbers and truth values", "a.npy", "b.npy", npy(t, 1, "|b1", "2,", []byte{1, 0}), npy(t, 1, "<i8", "2,", []int64{-3, 7}), []float64{1, 0}, []float64{-3, 7}, nil, ""},
 		{"text keeps double precision", "a.csv", "b.csv", []byte("t0\n0\n1\n"), []byte("0.1\n1e300\n"), []float64{0, 1}, []float64{0.1, 1e300}, nil, ""},
@@ -255,9 +256,12 @@ func TestIntervalOfEachRow(t *testing.T) {
 			}
 		}
 		folder := write(t, files)
-		paths := dataset.Files{X: filepath.Join(folder, "x.csv"), Y: filepath.Join(folder, "y.csv"), T1: filepath.Join(folder, test.t1)}
+		paths := dataset.Files{X: filepath.Join(folder, "x.csv"), Y: filepath.Join(folder, "y.csv")}
 		if test.t0 != "" {
 			paths.T0 = filepath.Join(folder, test.t0)
+		}
+		if test.t1 != "" {
+			paths.T1 = filepath.Join(folder, test.t1)
 		}
 		set, err := dataset.LoadFiles(paths, "train")
 		if test.err != nil {
@@ -279,7 +283,9 @@ func TestIntervalOfEachRow(t *testing.T) {
 				}
 			}
 		}
-		if _, has := got["t0"]; has != (test.t0 != "") || !slices.Equal(got["t0"], test.want0) || !slices.Equal(got["t1"], test.want1) {
+		_, has0 := got["t0"]
+		_, has1 := got["t1"]
+		if has0 != (test.t0 != "") || has1 != (test.t1 != "") || !slices.Equal(got["t0"], test.want0) || !slices.Equal(got["t1"], test.want1) {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}
