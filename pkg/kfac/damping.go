@@ -7,17 +7,18 @@ import (
 	"odepipe/pkg/tensor"
 )
 
-// Damping says what eps > 0 adds to the curvature s, or to the factors A and B. <s>, <a> and <b> are the means of s and of
-// the factors' eigenvalues; gamma >= 0 is the curvature of a penalty, in the units of s whatever the damping.
+// Damping says what eps > 0 adds to the curvature s, or to the factors A and B. <s>, <a> and <b> are the means of s and
+// of the factors' eigenvalues; gamma >= 0 is the curvature of a penalty, in the units of s whatever the damping.
 //
 //	          eigenvalue-corrected (Algorithm 2)         Kronecker (eq. (14)), A + delta_A I and B + delta_B I
 //	Tikhonov  s + e,  e = eps + gamma                    delta_A = delta_B = sqrt(e)
 //	Split     s + delta_A b + delta_B a + delta_A delta_B  delta_A = pi sqrt(e),  delta_B = sqrt(e) / pi,  pi = sqrt(<a> / <b>)
 //	Relative  s + r,  r = eps <s> + gamma                delta_A = pi sqrt(r),  delta_B = sqrt(r) / pi
 //
-// Split is the factored damping of Martens and Grosse (2015, Section 6.3): the matrix (B + delta_B I) (x) (A + delta_A I)
-// has b a + delta_A b + delta_B a + delta_A delta_B as eigenvalues, of which s takes the place of b a. With gamma = 0,
-// Relative is delta_A = sqrt(eps) <a> and delta_B = sqrt(eps) <b> in the Kronecker form. pi is 1 where a mean is 0.
+// Split is the factored damping of Martens and Grosse (2015, Section 6.3): the matrix
+// (B + delta_B I) (x) (A + delta_A I) has b a + delta_A b + delta_B a + delta_A delta_B as eigenvalues, of which s takes
+// the place of b a. Without a penalty, Relative is delta_A = sqrt(eps) <a> and delta_B = sqrt(eps) <b> in the Kronecker
+// form. pi is 1 where a mean is 0.
 type Damping int
 
 // The dampings.

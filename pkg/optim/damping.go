@@ -20,7 +20,7 @@ var Preconditioners = []string{"ekfac", "kfac"}
 func dampingNames() []string        { return Dampings }
 func preconditionerNames() []string { return Preconditioners }
 
-// inversion is how the gradient of a layer with a rule is preconditioned, under complete settings. relief multiplies eps.
+// inversion is how a layer's gradient is preconditioned by its rule, under complete settings. relief multiplies eps.
 func (s Settings) inversion(r Rule, b Batch, relief float64) kfac.Inversion {
 	in := kfac.Inversion{Kronecker: s.Preconditioner == "kfac", Alpha: r.Alpha, Batch: float64(b.Size), Eps: r.Eps * relief, Penalty: r.WeightDecay}
 	switch s.Damping {
@@ -46,17 +46,17 @@ func (o *Optimizer) dampingAtRest() float64 {
 }
 
 // marquardt adapts the damping to how well the loss follows the quadratic model of it (Levenberg-Marquardt, as Martens
-// and Grosse 2015, Section 6.5). With delta_k the change of the parameters that step k made, g_(k+1) the gradient of the
-// mini-batch after it, and C the layers' curvature without damping (other parameters have none), the model's change of the
-// loss is that of a parabola with slope <g_(k+1), delta_k> at its end:
+// and Grosse 2015, Section 6.5). With delta_k the change of the parameters that step k made, g_(k+1) the gradient of
+// the mini-batch after it, and C the layers' curvature without damping (other parameters have none), the model's change
+// of the loss is that of a parabola with slope <g_(k+1), delta_k> at its end:
 //
 //	p_k = <g_(k+1), delta_k> - <delta_k, C delta_k> / 2
 //	eps <- omega eps  if dL < 3/4 dP - sigma,   eps / omega  if dL > 1/4 dP + sigma,   omega = (19/20)^period
 //
-// between a thousandth and a thousand times the eps of the settings, where dL and dP are the changes of the loss and of the
-// model's over a period of steps: their ratio is above 3/4, or below 1/4, by more than the noise. Where it is neither,
-// the period goes on for as long again. The slope is taken at the end because
-// <g_k, delta_k> counts what the step fits of the noise of its own mini-batch, of which the next one shows nothing.
+// between a thousandth and a thousand times the eps of the settings, where dL and dP are the changes of the loss and of
+// the model's over a period of steps: their ratio is above 3/4, or below 1/4, by more than the noise. Where it is
+// neither, the period goes on for as long again. The slope is taken at the end because <g_k, delta_k> counts what the
+// step fits of the noise of its own mini-batch, of which the next one shows nothing.
 //
 // No loss of one mini-batch before and after a step is known. L is the smoothed loss of successive mini-batches,
 // L <- 0.9 L + 0.1 loss, and P the sum of all p_k smoothed alike, so that both lag alike. With V the squares (loss - L)^2

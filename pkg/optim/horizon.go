@@ -28,9 +28,9 @@ func horizonNames() []string { return Horizons }
 //	Q_TT = c + dphi^2                      of d^2/dt1^2 = c + F^T Phi_xx F + Phi_x (F_x F + F_t)
 //	Q_Tu dtheta = dphi <Q_u, dtheta>       of d^2/(dt1 dtheta) = F^T Phi_xx x_theta + Phi_x (F_x x_theta + F_theta)
 //
-// Both approximations put Phi_x Phi_x^T in the place of Phi_xx, of the mean over the batch, and leave the other terms out.
-// Q_T and Q_TT are averaged over steps by decay d, m <- d m + (1-d) q from m = 0, and taken as m / (1 - d^(steps so far));
-// Q_Tu dtheta is that of the last step. Every period steps
+// Both approximations put Phi_x Phi_x^T in the place of Phi_xx, of the mean over the batch, and leave the other terms
+// out. Q_T and Q_TT are averaged over steps by decay d, m <- d m + (1-d) q from m = 0, and taken as
+// m / (1 - d^(steps so far)); Q_Tu dtheta is that of the last step. Every period steps
 //
 //	feedback   t1 <- t1 - lr (Q_T + Q_Tu dtheta) / Q_TT     (16)
 //	baseline   t1 <- t1 - lr Q_T                            (Massaroli et al. 2020)

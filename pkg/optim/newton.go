@@ -14,8 +14,8 @@ import (
 //	D <- rho D + (1-rho) D_new        (from the first one; rho is hessian-decay)
 //	d = g / (|D| + eps + gamma)
 //
-// and a step of sgd along d: AdaHessian (Yao et al. 2021) without spatial averaging and with the mean of D in the place of
-// its root mean square. g has the gradient of a penalty, and gamma, its curvature, is added to the damping.
+// and a step of sgd along d: AdaHessian (Yao et al. 2021) without spatial averaging and with the mean of D in the place
+// of its root mean square. g has the gradient of a penalty, and gamma, its curvature, is added to the damping.
 type newton struct {
 	diagonal tensor.T // D
 	ready    bool     // whether it holds anything yet

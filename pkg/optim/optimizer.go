@@ -85,8 +85,8 @@ type unit struct {
 // arena and must not be released while it is used. Eigenvalue problems run on up to threads goroutines.
 //
 // It returns ErrSetting if the settings are not right by themselves (Check), if a group gets no parameter, or if a
-// parameter is to be preconditioned without belonging to a layer, unlike its layer's other one, or if t1 is to move
-// and no block has one, or not far enough from its t0. It panics if a layer or block names a parameter that does not exist.
+// parameter is to be preconditioned without belonging to a layer, unlike its layer's other one, or if t1 is to move and
+// no block has one, or not far enough from its t0. It panics if a layer or block names a parameter that does not exist.
 func New(be backend.Backend, s Settings, parts Parts, threads int) (*Optimizer, error) {
 	if err := s.Check(); err != nil {
 		return nil, err

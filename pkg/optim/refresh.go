@@ -14,8 +14,8 @@ import (
 //
 //	r_(n+1) = r_n + min(floor(freq growth^n), freq-max)
 //
-// and factors are asked for every factor-freq steps from step 0, or, where that is not set, at the refreshes. With a decay
-// rho > 0 each pair moves an average, which starts with the first pair and is what a refresh decomposes:
+// and factors are asked for every factor-freq steps from step 0, or, where that is not set, at the refreshes. With a
+// decay rho > 0 each pair moves an average, which starts with the first pair and is what a refresh decomposes:
 //
 //	A <- rho A + (1-rho) A_new,   B likewise
 
@@ -45,7 +45,7 @@ func (s Settings) Curvature() (factors bool, probes int64) {
 	return factors, probes
 }
 
-// Refreshes says whether an optimizer with these settings wants second-order quantities at a step even though it has some.
+// Refreshes says whether an optimizer with these settings wants new second-order quantities at a step.
 func (s Settings) Refreshes(step int64) bool {
 	if factors, probes := s.Curvature(); !factors && probes == 0 {
 		return false

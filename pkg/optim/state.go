@@ -14,9 +14,9 @@ type State struct {
 }
 
 // State lists all of them in a fixed order, with the backend's own tensors: momentum, or mean and square, of each
-// parameter and the diagonal of its Hessian once it has been given, what adaptive damping knows of the loss and a trained t1 of its derivatives, and basis_weight, basis_bias, basis_output and scale of each layer
-// that has been refreshed, with values_input and values_output, average_a and average_b
-// where those are looked at.
+// parameter and the diagonal of its Hessian once it has been given, what adaptive damping knows of the loss and a
+// trained t1 of its derivatives, and basis_weight, basis_bias, basis_output and scale of each layer that has been
+// refreshed, with values_input and values_output, average_a and average_b where those are looked at.
 func (o *Optimizer) State() []State {
 	var list []State
 	for _, s := range o.slots() {

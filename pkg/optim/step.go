@@ -32,15 +32,16 @@ type Batch struct {
 	DphiDt1   map[string]float64      // dL/dt1 by block; a trained t1 alone looks at it
 }
 
-// Step changes all parameters by the gradient of a mini-batch. Steps count from 0. A layer whose new factors are missing
-// or cannot be decomposed keeps the basis it has, with a warning, and so does a parameter with the diagonal of its Hessian.
+// Step changes all parameters by the gradient of a mini-batch. Steps count from 0. A layer whose new factors are
+// missing or cannot be decomposed keeps the basis it has, with a warning, and so does a parameter with the diagonal of
+// its Hessian.
 //
 // It returns ErrMismatch if a gradient is missing or of another shape, or a derivative in t1 that is needed is missing;
 // ErrNonFinite, naming the parameter, if a gradient's square is not finite in the element type, or if the loss or a
-// derivative in t1 is not and is needed; and an error of kfac.Refresh or ErrMismatch if a layer has no basis yet and gets
-// none, or a parameter no diagonal. Parameters and State are then as before, but for what was refreshed before the
-// error. It returns ErrNonFinite, too, if the change of the parameters or of a t1 is not finite; they have changed then,
-// and are of no use.
+// derivative in t1 is not and is needed; and an error of kfac.Refresh or ErrMismatch if a layer has no basis yet and
+// gets none, or a parameter no diagonal. Parameters and State are then as before, but for what was refreshed before the
+// error. It returns ErrNonFinite, too, if the change of the parameters or of a t1 is not finite; they have changed
+// then, and are of no use.
 func (o *Optimizer) Step(step int64, b Batch) (Report, error) {
 	report := Report{LR: o.LR(step)}
 	var err error

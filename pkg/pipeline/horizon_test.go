@@ -42,7 +42,7 @@ func TestMovingEndTimes(t *testing.T) {
 		"baseline": {"--horizon=baseline --horizon-freq=3 --horizon-cost=0.1 --optimizer=adam", func(t1 []float64) bool {
 			return t1[2] == 1 && t1[3] != 1 && t1[11] > 0.1
 		}},
-		"steer": {"--steer=0.25 --steer-seed=7", func(t1 []float64) bool {
+		"steer, by newton": {"--steer=0.25 --steer-seed=7 --optimizer=newton --freq=3 --vectors=2", func(t1 []float64) bool {
 			for i, v := range t1 {
 				if !(v >= 0.75 && v <= 1.25) || i > 0 && v == t1[i-1] {
 					return false
