@@ -37,7 +37,7 @@ func (s *bySample) accept() int {
 			s.t[n], s.stats.LastStep = s.end[n], h
 		}
 		if h > 0 {
-			s.h[n] = s.control.next(&s.past[n], h, s.ratio[n], s.order)
+			s.h[n] = s.control.next(&s.past[n], h, s.ratio[n], s.method.Order)
 		}
 	}
 	return arrivals

@@ -24,13 +24,9 @@ type Accumulator interface {
 //
 // An attempt is one step of all samples that have not finished, each with its own h.
 type bySample struct {
+	plan
 	*workspace
-	tableau   *Tableau
-	options   Options
-	control   controller
-	order     int
-	t1        float64
-	direction float64
+	tableau *Tableau
 
 	t, end, h []float64 // of every sample: start and end of its step, units of t; its size, 0 once it has finished
 	ratio     []float64 // norm of the scaled error
@@ -73,9 +69,9 @@ func separable(p Problem, y State, observed bool) error {
 }
 
 // newBySample allocates the memory of a solve. result has the shapes of y.
-func newBySample(be backend.Backend, p Problem, m Scheme, o Options, control controller, y, result State, t0, t1 float64) *bySample {
+func newBySample(be backend.Backend, p Problem, plan plan, y, result State) *bySample {
 	batches := make(State, len(y)) // y without its plain parts
-	s := &bySample{tableau: m.Tableau, options: o, control: control, order: m.Order, t1: t1, direction: math.Copysign(1, t1-t0), result: result}
+	s := &bySample{plan: plan, tableau: plan.method.Tableau, result: result}
 	for part := range y {
 		if y[part].N > 0 {
 			batches[part] = y[part]
@@ -87,8 +83,8 @@ func newBySample(be backend.Backend, p Problem, m Scheme, o Options, control con
 	if len(s.plain) > 0 {
 		s.accumulator = p.Field.(Accumulator)
 	}
-	s.workspace = newWorkspace(be, p, m.Tableau.Slopes(), batches)
-	s.interp = m.Tableau.interpolant()
+	s.workspace = newWorkspace(be, p, s.tableau.Slopes(), batches)
+	s.interp = s.tableau.interpolant()
 	n, slopes := s.samples, len(s.k)
 	numbers := make([]float64, (7+slopes+len(y))*n)
 	row := func() []float64 {
@@ -107,13 +103,19 @@ func newBySample(be backend.Backend, p Problem, m Scheme, o Options, control con
 		s.squares[i] = row()
 	}
 	for i := range n {
-		s.t[i], s.past[i], s.rows[0][i] = t0, growth{1, 1}, 1
+		s.t[i], s.past[i], s.rows[0][i] = s.t0, growth{1, 1}, 1
 	}
 	return s
 }
 
 // run integrates all samples to t1.
-func (s *bySample) run() error {
+func (s *bySample) run() (Stats, error) {
+	err := s.integrate()
+	s.stats.Evaluations = s.evaluations
+	return s.stats, err
+}
+
+func (s *bySample) integrate() error {
 	if err := s.begin(); err != nil {
 		return err
 	}
@@ -143,9 +145,9 @@ func (s *bySample) begin() error {
 	if !s.finite(s.k[0]) {
 		return s.failure(ErrNonFinite, max(s.sample, 0))
 	}
-	if s.options.FirstStep > 0 {
+	if s.FirstStep > 0 {
 		for n := range s.h {
-			s.h[n] = s.options.FirstStep
+			s.h[n] = s.FirstStep
 		}
 		return nil
 	}
@@ -161,7 +163,7 @@ func (s *bySample) begin() error {
 	d2 := d0
 	s.norms(d2, 0, []float64{-1, 1}, s.y)
 	for n := range s.h {
-		s.h[n] = firstSize(s.h[n], d1[n], d2[n]/s.h[n], s.order)
+		s.h[n] = firstSize(s.h[n], d1[n], d2[n]/s.h[n], s.method.Order)
 	}
 	return nil
 }
@@ -173,12 +175,12 @@ func (s *bySample) prepare() error {
 			s.h[n], s.end[n] = 0, s.t[n]
 			continue
 		}
-		s.h[n] = min(s.h[n], s.options.DtMax)
+		s.h[n] = min(s.h[n], s.DtMax)
 		s.end[n] = s.t[n] + s.direction*s.h[n]
 		switch {
-		case s.stats.Steps+s.stats.Rejected == s.options.MaxSteps:
+		case s.stats.Steps+s.stats.Rejected == s.MaxSteps:
 			return s.failure(ErrTooManySteps, n)
-		case s.end[n] != s.t[n] && s.h[n] >= s.options.DtMin:
+		case s.end[n] != s.t[n] && s.h[n] >= s.DtMin:
 		case s.failed[n]:
 			return s.failure(ErrNonFinite, n)
 		default:
@@ -220,7 +222,7 @@ func (s *bySample) norms(dst []float64, c float64, w []float64, y1 State) {
 	for part, y := range s.y {
 		if y.N > 0 {
 			clear(s.squares[part])
-			s.be.ScaledSquares(s.squares[part], coef, s.terms[part][:len(coef)], y, y1[part], s.options.ATol, s.options.RTol)
+			s.be.ScaledSquares(s.squares[part], coef, s.terms[part][:len(coef)], y, y1[part], s.ATol, s.RTol)
 		}
 	}
 	for n := range dst {

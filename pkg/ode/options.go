@@ -10,7 +10,7 @@ import (
 type Options struct {
 	Method     string  // a name in Methods; default dopri5
 	Step       float64 // size of all steps, units of t; 0: chosen by adaptive methods, else the whole interval
-	RTol, ATol float64 // for steps of chosen size, at least one positive: error at most atol + rtol |y| in the Norm
+	RTol, ATol float64 // error at most atol + rtol |y| in the Norm; one is positive where steps are chosen or equations solved
 	FirstStep  float64 // the first step of chosen size, units of t; 0: selected by the solver
 	DtMin      float64 // least step of chosen size, units of t; 0: 1e-18 |t1 - t0|
 	DtMax      float64 // largest step of chosen size, units of t; 0: none
@@ -21,7 +21,10 @@ type Options struct {
 
 // Controls are the names that Options.Control takes: the batch has steps in common, their error that of all samples
 // together, or each sample has its own, by a tableau that is explicit. The first is the default.
-var Controls = []string{"batch", "sample"}
+var Controls = []string{"batch", BySample}
+
+// BySample is the control of steps of each sample's own.
+const BySample = "sample"
 
 const (
 	defaultMaxSteps = 100000
@@ -36,55 +39,75 @@ type Stats struct {
 	LastStep                     float64 // size of the last accepted step, units of t
 }
 
-// sample says whether every sample has steps of its own.
-func (o Options) sample() bool { return o.Control == "sample" }
+// plan is a solve as it was asked for, defaults filled in.
+type plan struct {
+	Options
+	method    Scheme
+	control   controller
+	t0, t1    float64
+	direction float64 // sign of t1 - t0
+}
 
-// complete returns the options with their defaults filled in, the method and the controller. The error wraps ErrOptions.
-func (o Options) complete(t0, t1 float64) (Options, Scheme, controller, error) {
-	m, err := Method(o.Method)
-	if err != nil {
-		return o, m, controller{}, err
+// plan checks the options and fills in their defaults. The error wraps ErrOptions.
+func (o Options) plan(t0, t1 float64) (plan, error) {
+	p := plan{Options: o, t0: t0, t1: t1, direction: math.Copysign(1, t1-t0)}
+	var err error
+	if p.method, err = Method(o.Method); err != nil {
+		return p, err
 	}
-	control, err := findController(o.Controller)
-	if err != nil {
-		return o, m, control, err
+	if p.control, err = findController(o.Controller); err != nil {
+		return p, err
 	}
 	for _, x := range []float64{o.RTol, o.ATol, o.Step, o.FirstStep, o.DtMin, o.DtMax} {
 		if !(x >= 0) || math.IsInf(x, 0) {
-			return o, m, control, fmt.Errorf("%v is negative or not finite: %w", x, ErrOptions)
+			return p, fmt.Errorf("%v is negative or not finite: %w", x, ErrOptions)
 		}
 	}
-	chosen := m.Adaptive() && o.Step == 0
-	switch {
-	case !finite(t1 - t0):
-		err = fmt.Errorf("interval %v to %v: %w", t0, t1, ErrOptions)
-	case o.MaxSteps < 0:
-		err = fmt.Errorf("at most %d steps: %w", o.MaxSteps, ErrOptions)
-	case (chosen || m.Iterates) && o.RTol == 0 && o.ATol == 0:
-		err = fmt.Errorf("method %s needs rtol or atol: %w", m.Name, ErrOptions)
-	case !chosen && o.FirstStep > 0:
-		err = fmt.Errorf("steps of one size, so first step has no effect: %w", ErrOptions)
-	case !chosen && o.DtMax > 0:
-		err = fmt.Errorf("steps of one size, so a largest step has no effect: %w", ErrOptions)
-	case !chosen && slices.Index(Controllers, o.Controller) > 0:
-		err = fmt.Errorf("steps of one size, so controller %s has no effect: %w", o.Controller, ErrOptions)
-	case o.Control != "" && !slices.Contains(Controls, o.Control):
-		err = fmt.Errorf("control %q: %w", o.Control, ErrOptions)
-	case o.sample() && !chosen:
-		err = fmt.Errorf("steps of one size, so control sample has no effect: %w", ErrOptions)
-	case o.sample() && (m.Tableau.Gamma != 0 || !m.Tableau.reuses()):
-		err = fmt.Errorf("method %s steps all samples together: %w", m.Name, ErrOptions)
-	case o.DtMax > 0 && o.DtMax < o.DtMin:
-		err = fmt.Errorf("largest step %v below the least, %v: %w", o.DtMax, o.DtMin, ErrOptions)
-	}
 	if o.MaxSteps == 0 {
-		o.MaxSteps = defaultMaxSteps
+		p.MaxSteps = defaultMaxSteps
 	}
 	if o.DtMin == 0 {
-		o.DtMin = defaultDtMin * math.Abs(t1-t0)
+		p.DtMin = defaultDtMin * math.Abs(t1-t0)
 	}
 	if o.DtMax == 0 {
-		o.DtMax = math.Inf(1)
+		p.DtMax = math.Inf(1)
 	}
-	return o, m, control, err
+	return p, p.contradiction()
+}
+
+// chosen says whether the controller chooses the steps; else they have one size.
+func (p *plan) chosen() bool { return p.method.Adaptive() && p.Step == 0 }
+
+// separate says whether every sample has steps of its own.
+func (p *plan) separate() bool { return p.Control == "sample" }
+
+// contradiction says which settings no solve can honour together, or would have no effect.
+func (p *plan) contradiction() error {
+	chosen, m := p.chosen(), p.method
+	var why string
+	switch {
+	case !finite(p.t1 - p.t0):
+		why = fmt.Sprintf("interval %v to %v", p.t0, p.t1)
+	case p.MaxSteps < 0:
+		why = fmt.Sprintf("at most %d steps", p.MaxSteps)
+	case (chosen || m.Iterates) && p.RTol == 0 && p.ATol == 0:
+		why = fmt.Sprintf("method %s needs rtol or atol", m.Name)
+	case p.Control != "" && !slices.Contains(Controls, p.Control):
+		why = fmt.Sprintf("control %q", p.Control)
+	case !chosen && p.FirstStep > 0:
+		why = "steps of one size, so first step has no effect"
+	case !chosen && !math.IsInf(p.DtMax, 1):
+		why = "steps of one size, so a largest step has no effect"
+	case !chosen && p.control.name != Controllers[0]:
+		why = fmt.Sprintf("steps of one size, so controller %s has no effect", p.control.name)
+	case !chosen && p.separate():
+		why = "steps of one size, so control sample has no effect"
+	case p.separate() && (m.Tableau.Gamma != 0 || !m.Tableau.reuses()):
+		why = fmt.Sprintf("method %s steps all samples together", m.Name)
+	case p.DtMax < p.DtMin:
+		why = fmt.Sprintf("largest step %v below the least, %v", p.DtMax, p.DtMin)
+	default:
+		return nil
+	}
+	return fmt.Errorf("%s: %w", why, ErrOptions)
 }

@@ -9,26 +9,23 @@ import (
 // Solve integrates p from (t0, y) to t1 and returns the state there. t1 < t0 integrates backwards, with negative
 // steps; t1 == t0 returns a copy of y and evaluates nothing.
 //
-// observe, if not nil, sees every accepted step in order; methods that do not evaluate f at the end of a step anyway then
-// do so once more in all.
-// With steps of chosen size the last one may pass t1, the state at t1 being its dense output; Dense.To stops at t1.
-// Methods for stiff fields end at t1, because their steps may be too long for their dense output.
+// observe, if not nil, sees every accepted step in order; methods that do not evaluate f at the end of a step anyway
+// then do so once more in all. With steps of chosen size the last one may pass t1, the state at t1 being its dense
+// output; Dense.To stops at t1. Methods for stiff fields end at t1: their steps may be too long for their dense output.
 // y is not modified. The result is in arena memory allocated before all scratch of the solve, which is released.
 //
-// It returns an error that wraps ErrOptions, or an *Error around ErrNonFinite, ErrStepUnderflow, ErrTooManySteps or
-// the error of the backend; the Stats are true in any case. It panics if p.Quadrature exceeds the number of parts.
+// It returns an error that wraps ErrOptions, or an *Error around one of the other errors of this package or the error of
+// the backend; the Stats are true in any case. It panics if p.Quadrature exceeds the number of parts.
 func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, observe func(*Dense)) (State, Stats, error) {
 	if p.Quadrature < 0 || p.Quadrature > len(y) {
 		panic("ode: more quadratures than parts")
 	}
-	o, method, control, err := o.complete(t0, t1)
+	plan, err := o.plan(t0, t1)
+	if err == nil && plan.separate() {
+		err = separable(p, y, observe != nil)
+	}
 	if err != nil {
 		return nil, Stats{}, err
-	}
-	if o.sample() {
-		if err := separable(p, y, observe != nil); err != nil {
-			return nil, Stats{}, err
-		}
 	}
 	result := like(be, y)
 	if t0 == t1 {
@@ -40,18 +37,10 @@ func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, ob
 	mark := be.Mark()
 	defer be.Release(mark)
 	var stats Stats
-	if o.sample() {
-		s := newBySample(be, p, method, o, control, y, result, t0, t1)
-		err = s.run()
-		s.stats.Evaluations = s.evaluations
-		stats = s.stats
+	if plan.separate() {
+		stats, err = newBySample(be, p, plan, y, result).run()
 	} else {
-		s := newSolve(be, p, method, y, o)
-		s.control, s.observe = control, observe
-		s.t, s.t1, s.direction = t0, t1, math.Copysign(1, t1-t0)
-		err = s.run(result)
-		s.stats.Evaluations, s.stats.JVPs = s.evaluations, s.jvps
-		stats = s.stats
+		stats, err = newSolve(be, p, plan, y, observe).run(result)
 	}
 	if err != nil {
 		return nil, stats, err
@@ -59,51 +48,55 @@ func Solve(be backend.Backend, p Problem, y State, t0, t1 float64, o Options, ob
 	return result, stats, nil
 }
 
-// solve is the state of one call of Solve.
+// solve is a solve whose samples have their steps in common.
 type solve struct {
+	plan
 	*workspace
 	stepper
-	method    Scheme
-	reuses    bool // the last slope of a step is the first of the next
-	lands     bool // the last step is cut to end at t1; else it may pass that
-	options   Options
-	control   controller
-	observe   func(*Dense)
-	t, t1     float64 // start of the step in hand, and where to stop
-	direction float64 // sign of the steps
-	dense     Dense   // of the last accepted step
-	stats     Stats
+	reuses  bool // the last slope of a step is the first of the next
+	lands   bool // the last step is cut to end at t1; else it may pass that
+	observe func(*Dense)
+	t       float64 // start of the step in hand
+	dense   Dense   // of the last accepted step
+	stats   Stats
 }
 
-// newSolve allocates the memory of a solve by a method.
-func newSolve(be backend.Backend, p Problem, m Scheme, y State, o Options) *solve {
-	s := &solve{method: m, options: o}
-	if m.Tableau == nil {
+// newSolve allocates the memory of a solve.
+func newSolve(be backend.Backend, p Problem, plan plan, y State, observe func(*Dense)) *solve {
+	s := &solve{plan: plan, observe: observe, t: plan.t0}
+	m := plan.method.Tableau
+	switch {
+	case m == nil:
 		s.workspace = newWorkspace(be, p, slopesOfAdams, y)
-		s.stepper = newMultistep(s.workspace, m.Iterates, o.RTol, o.ATol)
-	} else {
-		s.workspace = newWorkspace(be, p, m.Tableau.Slopes(), y)
-		s.interp = m.Tableau.interpolant()
-		s.reuses, s.lands = m.Tableau.reuses(), m.Tableau.Gamma != 0
-		s.stepper = &explicit{s.workspace, m.Tableau}
-		if m.Tableau.Gamma != 0 {
-			s.stepper = newImplicit(s.workspace, m.Tableau, o.RTol, o.ATol)
-		}
+		s.stepper = newMultistep(s.workspace, plan.method.Iterates, plan.RTol, plan.ATol)
+	case m.Gamma != 0:
+		s.workspace = newWorkspace(be, p, m.Slopes(), y)
+		s.stepper = newImplicit(s.workspace, m, plan.RTol, plan.ATol)
+		s.lands = true
+	default:
+		s.workspace = newWorkspace(be, p, m.Slopes(), y)
+		s.stepper = &explicit{s.workspace, m}
+	}
+	if m != nil {
+		s.interp, s.reuses = m.interpolant(), m.reuses()
 	}
 	s.dense = Dense{be: be, interp: s.interp, coef: make([]float64, 1+len(s.k)), terms: s.terms}
 	return s
 }
 
 // run integrates to t1 and writes the state there.
-func (s *solve) run(result State) error {
-	steps := s.fixed
+func (s *solve) run(result State) (Stats, error) {
+	var err error
 	if s.chosen() {
-		steps = s.adaptive
+		err = s.adaptive()
+	} else {
+		err = s.fixed()
 	}
-	if err := steps(); err != nil {
-		return err
+	if err == nil {
+		err = s.finish(result)
 	}
-	return s.finish(result)
+	s.stats.Evaluations, s.stats.JVPs = s.evaluations, s.jvps
+	return s.stats, err
 }
 
 // begin evaluates f at t0 and checks both the state and f.
@@ -123,20 +116,19 @@ func (s *solve) adaptive() error {
 	if err := s.begin(); err != nil {
 		return err
 	}
-	o := s.options
-	h := o.FirstStep
+	h := s.FirstStep
 	if h == 0 {
-		h = s.firstStep(s.t, s.direction, o.ATol, o.RTol, s.method.Order)
+		h = s.firstStep(s.t, s.direction, s.ATol, s.RTol, s.method.Order)
 	}
 	past := growth{1, 1}
 	underflow := ErrStepUnderflow // the reason, should h become too small
 	for s.before(s.t) {
-		h = min(h, o.DtMax)
+		h = min(h, s.DtMax)
 		end := s.t + s.direction*h
 		switch {
-		case s.stats.Steps+s.stats.Rejected == o.MaxSteps:
+		case s.stats.Steps+s.stats.Rejected == s.MaxSteps:
 			return s.inHand(h, ErrTooManySteps)
-		case end == s.t || h < o.DtMin:
+		case end == s.t || h < s.DtMin:
 			return s.inHand(h, underflow)
 		}
 		if s.lands && !s.before(end) {
@@ -168,18 +160,18 @@ func (s *solve) try(end, h float64) (ratio float64, solved bool) {
 	if !s.step(s.t, end, s.direction*h) {
 		return math.NaN(), false
 	}
-	return s.norm(0, s.direction*h, s.method.Tableau.E, s.next, s.options.ATol, s.options.RTol), true
+	return s.norm(0, s.direction*h, s.method.Tableau.E, s.next, s.ATol, s.RTol), true
 }
 
 // fixed takes steps to the grid points t0, t0 + Step, t0 + 2 Step, ..., t1, as many as torchdiffeq, which counts
 // them as ceil(|t1 - t0| / Step + 1) - 1.
 func (s *solve) fixed() error {
-	size, t0 := s.options.Step, s.t
+	size, t0 := s.Step, s.t
 	if size == 0 {
 		size = math.Abs(s.t1 - t0)
 	}
 	steps := math.Ceil(math.Abs(s.t1-t0)/size+1) - 1
-	if steps > float64(s.options.MaxSteps) {
+	if steps > float64(s.MaxSteps) {
 		return s.inHand(size, ErrTooManySteps)
 	}
 	if err := s.begin(); err != nil {
@@ -215,9 +207,6 @@ func (s *solve) fixed() error {
 	}
 	return nil
 }
-
-// chosen says whether the controller chooses the steps; else they have one size.
-func (s *solve) chosen() bool { return s.method.Adaptive() && s.options.Step == 0 }
 
 // before says whether t has not reached t1 yet.
 func (s *solve) before(t float64) bool { return (s.t1-t)*s.direction > 0 }
