@@ -64,7 +64,10 @@ type augmented struct {
 	coef      [2]float64
 }
 
-var _ ode.Field = (*augmented)(nil)
+var (
+	_ ode.Field       = (*augmented)(nil)
+	_ ode.Accumulator = (*augmented)(nil)
+)
 
 // newAugmented allocates scratch for the state's shapes.
 func newAugmented(p *Problem, l layout, a tensor.T, path *path) *augmented {
@@ -80,10 +83,20 @@ func newAugmented(p *Problem, l layout, a tensor.T, path *path) *augmented {
 	if p.Costs.Jacobian != 0 || implicit(p.Solver.Method) {
 		f.tangent = be.Batch(a.N, a.Shape)
 	}
+	if p.Solver.Control == ode.BySample {
+		f.plainDt = be.Plain(tensor.Of(1))
+		for _, param := range p.Params {
+			f.params = append(f.params, be.Plain(param.Shape))
+		}
+		if path == nil {
+			f.value = be.Batch(a.N, a.Shape)
+		}
+	}
 	return f
 }
 
-// Eval writes the derivatives; those of quadratures only if e.Quadrature is set.
+// Eval writes the derivatives; those of quadratures only if e.Quadrature is set, and of these not the ones that
+// Accumulate integrates.
 func (f *augmented) Eval(dst ode.State, s []float64, y ode.State, e ode.Evaluation) {
 	l := f.layout
 	value := f.value
@@ -99,7 +112,7 @@ func (f *augmented) Eval(dst ode.State, s []float64, y ode.State, e ode.Evaluati
 	if e.Quadrature {
 		clear(f.dt)
 		want.Dt = f.dt
-		if l.row > l.params {
+		if l.row > l.params && f.params == nil {
 			want.Params = dst[l.params:l.row]
 		}
 	}
@@ -108,7 +121,7 @@ func (f *augmented) Eval(dst ode.State, s []float64, y ode.State, e ode.Evaluati
 		want.Tap = f.stages.tap(into, weight)
 	}
 	f.adjoint(want, y[l.a], value, nil)
-	if e.Quadrature {
+	if e.Quadrature && (f.plainDt.Shape.Rank == 0 || f.clock.span != nil) {
 		f.be.Upload(dst[l.t], tensor.Buffer{F64: f.dt})
 	}
 	if l.x >= 0 {
@@ -251,4 +264,26 @@ func (f *augmented) vectors(y ode.State) []tensor.T {
 		return y[f.layout.q:f.layout.t]
 	}
 	return y[f.layout.a : f.layout.a+1]
+}
+
+// Accumulate adds what one stage of steps of each sample's own size contributes to the integrals that are sums over
+// samples: int H_t, unless the samples have intervals of their own, and Q_theta.
+//
+//	q += sum_n weight_n (derivative of sample n at (s_n, y_n))
+func (f *augmented) Accumulate(q ode.State, s []float64, y ode.State, weight []float64) {
+	f.evaluate(f.value, s, y)
+	clear(f.dt)
+	want := nn.Cotangents{Dt: f.dt}
+	if len(f.params) > 0 {
+		want.Params = f.params
+	}
+	f.adjoint(want, y[f.layout.a], f.value, weight)
+	if f.clock.span == nil {
+		f.be.Upload(f.plainDt, tensor.Buffer{F64: f.dt})
+		f.be.Combine(q[0], []float64{1, 1}, q[0], f.plainDt)
+		q = q[1:]
+	}
+	for i, grad := range f.params {
+		f.be.Combine(q[i], []float64{1, 1}, q[i], grad)
+	}
 }

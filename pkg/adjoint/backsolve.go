@@ -1,6 +1,8 @@
 package adjoint
 
 import (
+	"fmt"
+
 	"odepipe/pkg/ode"
 	"odepipe/pkg/tensor"
 )
@@ -16,6 +18,9 @@ type Want struct {
 // dL/dx(t1) where L is a sum over the samples. A backsolve does not look at x0, the others not at x1. Errors are those
 // of ode.Solve.
 func Differentiate(p *Problem, x0, x1, a1 tensor.T, w Want) (Gradient, error) {
+	if p.Method != Backsolve && p.Method != "" && (p.Forward.Control == ode.BySample || p.Solver.Control == ode.BySample) {
+		return Gradient{}, fmt.Errorf("block %s: method %s needs steps that all samples have in common: %w", p.Block, p.Method, ode.ErrOptions)
+	}
 	switch p.Method {
 	case Interpolated:
 		path, err := record(p, x0)
@@ -46,7 +51,8 @@ func solveBack(p *Problem, path *path, x1, a1 tensor.T, w Want) (Gradient, error
 		problem.Norm = ode.First(l.t)
 	}
 	var observe func(*ode.Dense)
-	if w.Samples != nil {
+	apart := p.Solver.Control == ode.BySample // steps of each sample's own cannot be observed
+	if w.Samples != nil && !apart {
 		w.Samples.begin(p, f)
 		observe = w.Samples.observe
 	}
@@ -55,7 +61,16 @@ func solveBack(p *Problem, path *path, x1, a1 tensor.T, w Want) (Gradient, error
 	if err != nil {
 		return Gradient{Stats: stats}, err
 	}
-	if w.Samples != nil {
+	switch {
+	case w.Samples != nil && apart:
+		common := *p
+		common.Params, common.Solver = nil, p.common()
+		g, err := solveBack(&common, path, x1, a1, Want{Vectors: w.Vectors, Samples: w.Samples})
+		if err != nil {
+			return g, err
+		}
+		stats.Evaluations += g.Stats.Evaluations
+	case w.Samples != nil:
 		stats.Evaluations += w.Samples.evaluations()
 	}
 	g := Gradient{Dx0: end[l.a], Params: end[l.params:l.row], Vectors: end[l.q:l.t], Rows: end[l.row:], DPhi: f.dphi, Dt1: f.dt1, Stats: stats}

@@ -140,6 +140,19 @@ func TestDerivativesByEverythingAgreeWithDifferences(t *testing.T) {
 	}
 }
 
+func TestStepsOfTheSamplesOwnYieldTheSameDerivatives(t *testing.T) {
+	for _, cost := range []adjoint.Costs{{}, {Kinetic: 0.3}, {Jacobian: 0.2}} {
+		for _, interval := range [][2][]float64{{{0.2}, {1.1}}, {{0, 0.3, 1}, {1, 0.9, 0.2}}} {
+			m := newMoving(t, func(p *adjoint.Problem) {
+				fine(p)
+				p.Costs = cost
+				p.Solver.Control, p.Forward.Control = ode.BySample, ode.BySample
+			})
+			m.check(t, interval[0], interval[1], 1e-6, 1e-6)
+		}
+	}
+}
+
 func TestImplicitMethodsYieldTheSameDerivatives(t *testing.T) {
 	for _, method := range []adjoint.Method{adjoint.Backsolve, adjoint.Interpolated} {
 		for _, cost := range []adjoint.Costs{{}, {Kinetic: 0.3}} {

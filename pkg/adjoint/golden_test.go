@@ -126,7 +126,12 @@ func TestFactorsOfEverySamplerAreTheGoldenOnes(t *testing.T) {
 	}
 	for name, make := range samplers {
 		for _, s.Method = range adjoint.Methods {
-			for vectors := range 2 {
+			for variant := range 4 {
+				vectors := variant % 2
+				s.Solver.Control = ode.Controls[0]
+				if s.Method == adjoint.Backsolve {
+					s.Solver.Control = ode.Controls[variant/2]
+				}
 				into, w := adjoint.NewFactors(s.be, layers), adjoint.Want{}
 				if vectors == 1 {
 					w.Vectors = []tensor.T{s.y}

@@ -84,6 +84,13 @@ type Gradient struct {
 	Stats   ode.Stats
 }
 
+// common are the options of a backward solve whose samples have their steps in common.
+func (p *Problem) common() ode.Options {
+	o := p.Solver
+	o.Control = ode.Controls[0]
+	return o
+}
+
 // NeedsJVP says whether the solves need derivatives of F along directions, so that AllowJVP must have been called.
 func (p *Problem) NeedsJVP() bool {
 	return p.Costs.jacobian() || implicit(p.Forward.Method) || implicit(p.Solver.Method)

@@ -38,7 +38,7 @@ func Recurse(p *Problem, x0, a0, xdot tensor.T, thetadot []tensor.T) (Tangent, e
 		be.Combine(part, nil)
 	}
 	problem := ode.Problem{Field: f, Quadrature: len(p.Params), Block: p.Block, Trace: p.Trace}
-	end, stats, err := ode.Solve(be, problem, state, p.T0, p.T1, p.Solver, nil)
+	end, stats, err := ode.Solve(be, problem, state, p.T0, p.T1, p.common(), nil)
 	if err != nil {
 		return Tangent{Stats: stats}, err
 	}

@@ -44,7 +44,7 @@ func Theorem1(p *Problem, x1, a1, curvature tensor.T, full bool) (tensor.T, ode.
 	be.Combine(state[3], nil)
 	be.Combine(state[4], nil)
 	problem := ode.Problem{Field: newMatrices(p, x1, n, full), Quadrature: 1, Block: p.Block, Trace: p.Trace}
-	end, stats, err := ode.Solve(be, problem, state, p.T1, p.T0, p.Solver, nil)
+	end, stats, err := ode.Solve(be, problem, state, p.T1, p.T0, p.common(), nil)
 	if err != nil {
 		return tensor.T{}, stats, err
 	}

@@ -76,6 +76,15 @@ func TestNetworkOfAModelFile(t *testing.T) {
 func TestMistakesInModelFiles(t *testing.T) {
 	cases := []struct{ name, from, to, want string }{
 		{"no TOML at all", "[2]", "[2", "model file: line 4, column 1: toml: expected"},
+		{"an unknown method", "solver = {", "solver = { method = \"rk5\",", `model file: block 2: solver: method = "rk5" is not one of "dopri5", "tsit5", `},
+		{"an unknown controller", "solver = {", "solver = { controller = \"p\",", `controller = "p" is not one of "i", "pi", "pid"`},
+		{"an unknown gradient", "adjoint = {", "adjoint = { method = \"symplectic\",", `block 2: adjoint: method = "symplectic" is not one of "backsolve", "interpolated", "checkpointed"`},
+		{"memory where nothing is kept", "adjoint = {", "adjoint = { memory = 3,", `block 2: adjoint: unknown key "memory"`},
+		{"steps that cannot be differentiated", "solver = { rtol = 1e-4 }\nadjoint = {", "solver = { method = \"implicit_adams\" }\nadjoint = { method = \"checkpointed\",",
+			`block 2: adjoint: method = "checkpointed" cannot differentiate the steps of implicit_adams`},
+		{"a dense output of samples apart", "solver = { rtol = 1e-4 }\nadjoint = {", "solver = { control = \"sample\" }\nadjoint = { method = \"interpolated\",",
+			`block 2: adjoint: method = "interpolated" needs steps that all samples have in common`},
+		{"a negative cost", "solver = {", "kinetic = -1\nsolver = {", `block 2: kinetic must be at least 0, not -1`},
 		{"an unknown key", "input = [2]", "input = [2]\ndtyp = \"float32\"", `model file: unknown key "dtyp" (did you mean "dtype"?)`},
 		{"an unknown key of a layer", "in = 2\n", "in = 2\nbais = true\n", `model file: block 1: unknown key "bais" (did you mean "bias"?)`},
 		{"a key that another type of layer has", "in = 2\n", "in = 2\nkernel = 3\n", `model file: block 1: unknown key "kernel" (did you mean "type"?)`},

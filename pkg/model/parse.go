@@ -139,7 +139,7 @@ func parseODE(t *table, index int) (*ODESpec, error) {
 	o.Costs = Costs{Kinetic: t.notNegative("kinetic", 0), Jacobian: t.notNegative("jacobian", 0)}
 	solver := t.table("solver")
 	o.Solver = parseSolver(solver, ode.Options{Method: "dopri5", RTol: DefaultTolerance, ATol: DefaultTolerance,
-		Controller: ode.Controllers[0]}, true)
+		Controller: ode.Controllers[0], Control: ode.Controls[0]}, true)
 	back := t.table("adjoint")
 	o.Adjoint = parseAdjoint(back, o.Solver)
 	fields := t.tables("field")
@@ -170,14 +170,16 @@ func parseAdjoint(t *table, solver ode.Options) Adjoint {
 		methods = append(methods, string(m))
 	}
 	a := Adjoint{Method: adjoint.Method(t.choice("method", methods[0], false, methods))}
-	switch a.Method {
-	case adjoint.Checkpointed:
+	if a.Method == adjoint.Checkpointed {
 		a.Memory = t.integer("memory", 0, false, 0)
 		if scheme, err := ode.Method(solver.Method); err == nil && !adjoint.Differentiable(scheme) {
 			t.fail("method = \"checkpointed\" cannot differentiate the steps of %s", scheme.Name)
 		}
 	}
 	a.Solver = parseSolver(t, solver, false)
+	if a.Method != adjoint.Backsolve && (solver.Control == ode.BySample || a.Solver.Control == ode.BySample) {
+		t.fail("method = %q needs steps that all samples have in common", a.Method)
+	}
 	a.SemiNorm = t.choice("norm", "full", false, []string{"full", "seminorm"}) == "seminorm"
 	return a
 }
@@ -199,5 +201,6 @@ func parseSolver(t *table, d ode.Options, withMethod bool) ode.Options {
 	d.DtMax = t.positive("dt_max", d.DtMax)
 	d.MaxSteps = t.integer("max_steps", d.MaxSteps, false, 1)
 	d.Controller = t.choice("controller", d.Controller, false, ode.Controllers)
+	d.Control = t.choice("control", d.Control, false, ode.Controls)
 	return d
 }

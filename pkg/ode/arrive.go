@@ -1,5 +1,7 @@
 package ode
 
+import "math"
+
 // accept keeps the steps of the samples whose error is small enough and chooses the next sizes. It returns how many
 // samples reached t1.
 func (s *bySample) accept() int {
@@ -57,7 +59,7 @@ func (s *bySample) trace(accepted int) {
 			}
 		}
 	}
-	s.problem.Trace(Attempt{T: s.t[behind], H: s.h[behind], Ratio: worst, Accepted: accepted > 0, Samples: accepted, Evaluations: s.evaluations})
+	s.problem.Trace(Attempt{T: s.t[behind], H: math.Copysign(s.h[behind], s.direction), Ratio: worst, Accepted: accepted > 0, Samples: accepted, Evaluations: s.evaluations})
 }
 
 // share is the weight of slope i in the step of sample n, without h: that of the dense output at t1 if the step reaches

@@ -168,17 +168,20 @@ func (f decay) Eval(dst ode.State, _ []float64, y ode.State, _ ode.Evaluation) {
 // The error says which sample failed, and where it was then.
 func TestFailureOfOneSample(t *testing.T) {
 	explode := func(dst []float64, _ float64, x []float64) { dst[0] = x[0] * x[0] } // infinite at t = 1/x0
+	undefined := func(dst []float64, t float64, x []float64) { dst[0] = math.Sqrt(x[0] - t) }
 	cases := map[string]struct {
+		f      func(dst []float64, t float64, x []float64)
 		x0     []float64
 		o      ode.Options
 		err    error
 		sample int
 	}{
-		"a state that is not finite":   {[]float64{1, 1, math.NaN()}, ode.Options{RTol: 1e-6}, ode.ErrNonFinite, 2},
-		"a slope that is not finite":   {[]float64{1, 1e200, 1}, ode.Options{RTol: 1e-6}, ode.ErrNonFinite, 1},
-		"an infinity at a time inside": {[]float64{0.1, 0.2, 2}, ode.Options{RTol: 1e-6}, nil, 2},
-		"a least step":                 {[]float64{2, 0.2, 0.1}, ode.Options{RTol: 1e-6, DtMin: 1e-3}, ode.ErrStepUnderflow, 0},
-		"too many steps":               {[]float64{0.1, 0.2, 0.1}, ode.Options{RTol: 1e-6, MaxSteps: 3}, ode.ErrTooManySteps, 0},
+		"a state that is not finite":       {explode, []float64{1, 1, math.NaN()}, ode.Options{RTol: 1e-6}, ode.ErrNonFinite, 2},
+		"a slope that is not finite":       {explode, []float64{1, 1e200, 1}, ode.Options{RTol: 1e-6}, ode.ErrNonFinite, 1},
+		"an infinity at a time inside":     {explode, []float64{0.1, 0.2, 2}, ode.Options{RTol: 1e-6}, nil, 2},
+		"a least step":                     {explode, []float64{2, 0.2, 0.1}, ode.Options{RTol: 1e-6, DtMin: 1e-3}, ode.ErrStepUnderflow, 0},
+		"too many steps":                   {explode, []float64{0.1, 0.2, 0.1}, ode.Options{RTol: 1e-6, MaxSteps: 3}, ode.ErrTooManySteps, 0},
+		"a field undefined from a time on": {undefined, []float64{9, 0.5, 9}, ode.Options{RTol: 1e-6}, ode.ErrNonFinite, 1},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -186,7 +189,7 @@ func TestFailureOfOneSample(t *testing.T) {
 			y := be.Batch(len(c.x0), tensor.Of(1))
 			copy(y.Buf.F64, c.x0)
 			c.o.Control, c.o.ATol = "sample", c.o.RTol
-			_, stats, err := ode.Solve(be, ode.Problem{Field: &field{system: explode}, Block: "ode"}, ode.State{y}, 0, 1, c.o, nil)
+			_, stats, err := ode.Solve(be, ode.Problem{Field: &field{system: c.f}, Block: "ode"}, ode.State{y}, 0, 1, c.o, nil)
 			var where *ode.Error
 			if !errors.As(err, &where) || c.err != nil && !errors.Is(err, c.err) || !where.Numerical() {
 				t.Fatalf("got %v", err)

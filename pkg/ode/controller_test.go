@@ -44,6 +44,47 @@ func TestGustafssonsControllerRejectsLessWhereStabilityBindsTheStep(t *testing.T
 	}
 }
 
+// The sizes of the steps are those of the formula, from the errors and sizes before; its exponents are the literature's.
+func TestSizesFollowTheController(t *testing.T) {
+	exponents := map[string][3]float64{"i": {1, 0, 0}, "pi": {0.7, -0.4, 0}, "pid": {1. / 18, 1. / 9, 1. / 18}}
+	for _, name := range ode.Controllers {
+		t.Run(name, func(t *testing.T) {
+			beta, known := exponents[name]
+			if !known {
+				t.Fatal("no exponents")
+			}
+			var want float64
+			past, rejections, falls := [2]float64{1, 1}, 0, 0
+			p := ode.Problem{Field: &field{system: systems["van_der_pol"]}, Trace: func(a ode.Attempt) {
+				if want > 0 {
+					testkit.Close(t, "size", []float64{a.H}, []float64{want}, 0, 1e-12)
+				}
+				g := min(10, 0.9/math.Pow(a.Ratio, 1./5))
+				factor := math.Pow(g, beta[0]) * math.Pow(past[0], beta[1]) * math.Pow(past[1], beta[2])
+				switch {
+				case !a.Accepted:
+					rejections++
+					past = [2]float64{1, 1}
+					want = a.H * max(g, 0.2)
+					return
+				case name == "i":
+					want = a.H * max(1, factor)
+				default:
+					want = a.H * max(0.2, min(10, factor))
+					if factor < 1 {
+						falls++
+					}
+				}
+				past = [2]float64{g, past[0]}
+			}}
+			_, _, err := ode.Solve(ref.New(), p, ode.State{batch(ref.New(), 1, []float64{2, 0})}, 0, 20, ode.Options{RTol: 1e-4, ATol: 1e-4, Controller: name}, nil)
+			if err != nil || rejections < 2 || name != "i" && falls == 0 {
+				t.Errorf("%v; %d rejections and %d smaller steps are too few for this test", err, rejections, falls)
+			}
+		})
+	}
+}
+
 func TestLargestStep(t *testing.T) {
 	problem := ode.Problem{Field: &field{system: systems["zero"]}}
 	problem.Trace = func(a ode.Attempt) {
@@ -79,11 +120,11 @@ func TestTrace(t *testing.T) {
 			}
 			at, accepted := 10.0, 0
 			for _, a := range tried {
-				if a.T != at || !(a.H > 0) || a.Accepted != (a.Ratio <= 1 || math.IsNaN(a.Ratio)) {
+				if a.Accepted != (a.Samples == 1) || a.T != at || !(a.H < 0) || a.Accepted != (a.Ratio <= 1 || math.IsNaN(a.Ratio)) {
 					t.Fatalf("got %+v at t=%v", a, at)
 				}
 				if a.Accepted {
-					at -= a.H
+					at += a.H
 					accepted++
 				}
 			}

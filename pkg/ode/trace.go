@@ -6,7 +6,7 @@ import "math"
 // furthest behind, Ratio is the largest, and Accepted says that some were.
 type Attempt struct {
 	T           float64 // where it starts, units of t
-	H           float64 // its size, units of t
+	H           float64 // its size with its sign, units of t
 	Ratio       float64 // the Norm of its scaled error, at most 1 if accepted; NaN where there is none
 	Accepted    bool
 	Samples     int // how many samples took the step
@@ -16,7 +16,7 @@ type Attempt struct {
 // trace reports the step of size h from t.
 func (s *solve) trace(t, h, ratio float64, accepted bool) {
 	if s.problem.Trace != nil {
-		a := Attempt{T: t, H: math.Abs(h), Ratio: ratio, Accepted: accepted, Evaluations: s.evaluations}
+		a := Attempt{T: t, H: math.Copysign(h, s.direction), Ratio: ratio, Accepted: accepted, Evaluations: s.evaluations}
 		if accepted {
 			a.Samples = s.samples
 		}

@@ -55,6 +55,9 @@ func (b *backward) exactGradient(batch *wire.Samples, set *wire.Set) ([][]float6
 			if scheme, err := ode.Method(o.Solver.Method); err == nil && !adjoint.Differentiable(scheme) {
 				return nil, fmt.Errorf("block %s: the steps of %s cannot be differentiated: %w", o.Name, scheme.Name, ErrMismatch)
 			}
+			if o.Solver.Control == ode.BySample {
+				return nil, fmt.Errorf("block %s: steps of each sample's own cannot be differentiated: %w", o.Name, ErrMismatch)
+			}
 			o.Adjoint.Method, o.Adjoint.Memory = adjoint.Checkpointed, 0
 			block.ODE = &o
 		}
