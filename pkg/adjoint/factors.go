@@ -46,9 +46,9 @@ func (f *Factors) Tap(weightA, weightB float64) nn.Tap {
 	}
 }
 
-// add adds weight times the factors of others.
+// add adds weight times other factors, of some of the layers.
 func (f *Factors) add(weight float64, other *Factors) {
-	for l := range f.A {
+	for _, l := range other.layers {
 		f.be.Combine(f.A[l], []float64{1, weight}, f.A[l], other.A[l])
 		f.be.Combine(f.B[l], []float64{1, weight}, f.B[l], other.B[l])
 	}

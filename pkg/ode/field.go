@@ -21,7 +21,8 @@ type Field interface {
 type Evaluation struct {
 	Quadrature bool // the derivatives of the quadratures will be read; else these parts of dst may be left alone
 	// Stage is the index of the slope in the step in hand, the first being 0. Where a method's last slope is the next
-	// step's first, that one is not evaluated again. -1: a trial, part of no step, or an iterate of an equation.
+	// step's first, that one is not evaluated again. -1: a trial, an iterate of an equation, or part of a
+	// step that passes t1.
 	Stage int
 }
 

@@ -157,6 +157,7 @@ func (s *solve) adaptive() error {
 // try takes the step of size h to end and returns the norm of its scaled error. Equations that were not solved count as
 // an error that is not finite.
 func (s *solve) try(end, h float64) (ratio float64, solved bool) {
+	s.passes = (end-s.t1)*s.direction > 0
 	if !s.step(s.t, end, s.direction*h) {
 		return math.NaN(), false
 	}

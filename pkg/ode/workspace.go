@@ -24,6 +24,7 @@ type workspace struct {
 	coef        []float64    // scratch [1 + slopes]
 	sum, rms    []float64    // scratch: of one part by sample, of the state by part
 	sample      int          // first sample not finite in the last measurement, or -1
+	passes      bool         // the step in hand goes beyond t1
 	evaluations int
 	jvps        int
 }
@@ -75,6 +76,9 @@ func (s *workspace) eval(i int, t float64, y State, e Evaluation) {
 // evalTo writes dst = f(t, y).
 func (s *workspace) evalTo(dst State, t float64, y State, e Evaluation) {
 	s.at[0] = t
+	if s.passes {
+		e.Stage = -1
+	}
 	s.problem.Field.Eval(dst, s.at[:], y[:s.active], e)
 	s.evaluations++
 }

@@ -138,6 +138,23 @@ func addOuter(sum, x []float64, weight float64) []float64 {
 	return sum
 }
 
+// On a fine solve the stages of the steps and a fine grid see the same factors, of whichever vectors.
+func TestFactorsAtTheStagesAreThoseOfTheGrid(t *testing.T) {
+	fine := strings.ReplaceAll(between, `method = "rk4", step_size = 0.05`, `method = "dopri5", rtol = 1e-12, atol = 1e-12`)
+	p := newProblem(t, fine, tensor.Buffer{F64: testkit.Normal(1, 2*rows)}, tensor.Buffer{F64: testkit.Normal(2, 2*rows)}, rows)
+	for _, sampling := range []pipeline.Sampling{{Terminal: pipeline.GradientVector}, {Terminal: pipeline.ExactFactor}, {Terminal: pipeline.DrawnVectors, Rank: 3}} {
+		grid, stages := sampling, sampling
+		grid.Factors, grid.Step, stages.Factors, stages.Step = "grid", 0.001, "stages", 0.01
+		want := p.backward(pipeline.BackwardOptions{SecondOrder: pipeline.SNOpt, Sampling: grid})
+		got := p.backward(pipeline.BackwardOptions{SecondOrder: pipeline.SNOpt, Sampling: stages})
+		for _, layer := range []string{"lift", "one.a", "one.b", "two.a", "two.b", "head"} {
+			for _, role := range []wire.Role{wire.KronA, wire.KronB} {
+				testkit.Close(t, fmt.Sprint(sampling.Terminal, ": ", role, " of ", layer), tensorOf(t, got, role, layer), tensorOf(t, want, role, layer), 1e-6, 1e-5)
+			}
+		}
+	}
+}
+
 // The rows of the gradient are each sample's own gradient, scaled in ODE blocks.
 func TestRowsOfRankOneAreTheGradientsOfTheSamples(t *testing.T) {
 	p := secondOrderProblem(t)
