@@ -7,9 +7,10 @@ import (
 )
 
 // explicitAdams and implicitAdams are the methods of Bashforth, Moulton and Adams (1883), steps of one size, as in
-// torchdiffeq: the first two by rk38, then of order 3 and growing with the number of known slopes to 11, the implicit
-// one one above. The order of the error at the end is that of the first of these steps, 4 and 5. The high orders are
-// stable for very small steps only: |h df/dx| below about 0.003 for the explicit one.
+// torchdiffeq: the first two by rk38, the next of order 3 and growing with the number of known slopes to 11; one more
+// for the implicit method. The order of the error at the end is that of the first of these steps, 4 and 5. The high
+// orders are stable for very small steps only: |h df/dx| below about 0.003 for the explicit one. A shorter last step is
+// by rk38 again, not by the coefficients of equal steps as in torchdiffeq.
 var explicitAdams = Scheme{
 	Name:  "explicit_adams",
 	Order: 4,
@@ -32,14 +33,14 @@ const (
 
 // multistep takes the steps of an Adams method: with f_0 the slope at t and f_1, f_2, ... those before,
 //
-//	y1 = y + h sum_j P_j f_j                              explicit
+//	y1 = y + h sum_j P_j f_j                            explicit
 //	y1 = y + h (C_0 f(t + h, y1) + sum_j C_{j+1} f_j)   implicit, iterated from the explicit one
 //
 // until y1 - y changes by less than atol + rtol |y1 - y| in the Norm, four times at most; the last iterate is taken in
 // any case, but if it did not converge the oldest slope is forgotten.
 //
-// Slopes are kept in this order: f_0..f_10, the three stages of rk38 or in place of the first f at the last iterate,
-// and f(t + h, y1) for observers. A step ends with its f_0 moved to place 1 already, and place 0 free.
+// Slopes are kept in this order: f_0..f_10; three stages of rk38 or, in place of the first, f at the last iterate; and
+// f(t + h, y1) for observers. A step ends with its f_0 moved to place 1 already, and place 0 free.
 type multistep struct {
 	*workspace
 	implicit   bool

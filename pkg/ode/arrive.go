@@ -59,7 +59,10 @@ func (s *bySample) trace(accepted int) {
 			}
 		}
 	}
-	s.problem.Trace(Attempt{T: s.t[behind], H: math.Copysign(s.h[behind], s.direction), Ratio: worst, Accepted: accepted > 0, Samples: accepted, Evaluations: s.evaluations})
+	s.problem.Trace(Attempt{
+		T: s.t[behind], H: math.Copysign(s.h[behind], s.direction), Ratio: worst,
+		Accepted: accepted > 0, Samples: accepted, Evaluations: s.evaluations,
+	})
 }
 
 // share is the weight of slope i in the step of sample n, without h: that of the dense output at t1 if the step reaches
@@ -76,26 +79,26 @@ func (s *bySample) share(n, i int) float64 {
 	return theta * (p[1] + theta*(p[2]+theta*(p[3]+theta*p[4])))
 }
 
-// accumulate adds the accepted steps to the plain quadratures, slope by slope.
+// accumulate adds the accepted steps to the plain quadratures, slope by slope. Samples that did not move, whose trial may
+// not be finite, are held where they are.
 func (s *bySample) accumulate() {
-	last := len(s.k) - 1
+	for n, h := range s.h {
+		s.moved[n] = 0
+		if s.accepted[n] {
+			s.moved[n] = h
+		}
+	}
 	for i := range s.k {
 		some := false
-		for n := range s.weight {
+		for n, h := range s.moved {
 			s.weight[n] = 0
-			if s.accepted[n] {
-				s.weight[n] = s.direction * s.h[n] * s.share(n, i)
+			if h > 0 {
+				s.weight[n] = s.direction * h * s.share(n, i)
 				some = some || s.weight[n] != 0
 			}
 		}
-		switch {
-		case !some:
-		case i == 0:
-			s.accumulator.Accumulate(s.plain, s.t, s.y[:s.active], s.weight)
-		case i == last && s.tableau.FirstSameAsLast():
-			s.accumulator.Accumulate(s.plain, s.end, s.next[:s.active], s.weight)
-		default:
-			t := s.stageOf(i)
+		if some {
+			t := s.stageOf(i, s.moved)
 			s.accumulator.Accumulate(s.plain, t, s.stage, s.weight)
 		}
 	}

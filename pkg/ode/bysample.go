@@ -13,7 +13,7 @@ import (
 type Accumulator interface {
 	Field
 	// Accumulate adds to the plain quadratures q, in order, sum_n weight[n] times the derivative that sample n at
-	// (t[n], y[n]) contributes. weight [samples] is 0 for samples that contribute nothing, but their y are numbers.
+	// (t[n], y[n]) contributes. weight [samples] is 0 for samples that contribute nothing; their y are numbers all the same.
 	Accumulate(q State, t []float64, y State, weight []float64)
 }
 
@@ -35,6 +35,7 @@ type bySample struct {
 	failed    []bool // the last trial was not finite
 
 	times, weight []float64   // scratch [samples]
+	moved         []float64   // scratch: h of accepted steps, else 0 [samples]
 	squares       [][]float64 // scratch [parts][samples]
 	rows          [][]float64 // scratch [1 + slopes][samples]; the first is ones, for y
 	coef          [][]float64 // scratch: rows, or nil where all are 0 [2 + slopes]
@@ -86,13 +87,13 @@ func newBySample(be backend.Backend, p Problem, plan plan, y, result State) *byS
 	s.workspace = newWorkspace(be, p, s.tableau.Slopes(), batches)
 	s.interp = s.tableau.interpolant()
 	n, slopes := s.samples, len(s.k)
-	numbers := make([]float64, (7+slopes+len(y))*n)
+	numbers := make([]float64, (8+slopes+len(y))*n)
 	row := func() []float64 {
 		r := numbers[:n:n]
 		numbers = numbers[n:]
 		return r
 	}
-	s.t, s.end, s.h, s.ratio, s.times, s.weight = row(), row(), row(), row(), row(), row()
+	s.t, s.end, s.h, s.ratio, s.times, s.weight, s.moved = row(), row(), row(), row(), row(), row(), row()
 	s.accepted, s.failed, s.past = make([]bool, n), make([]bool, n), make([]growth, n)
 	s.rows, s.coef, s.list = make([][]float64, 1+slopes), make([][]float64, 2+slopes), make([]tensor.T, 2+slopes)
 	for i := range s.rows {
@@ -130,8 +131,12 @@ func (s *bySample) integrate() error {
 		}
 		left -= s.accept()
 	}
-	if !s.finite(s.result) {
-		return s.failure(ErrNonFinite, max(s.sample, 0))
+	good := s.finite(s.result)
+	if err := s.be.Err(); err != nil {
+		return s.failure(err, -1)
+	}
+	if !good {
+		return s.failure(ErrNonFinite, s.sample)
 	}
 	return nil
 }
@@ -139,11 +144,11 @@ func (s *bySample) integrate() error {
 // begin evaluates f at t0, checks state and f, and selects the first steps as firstStep does.
 func (s *bySample) begin() error {
 	if !s.finite(s.y) {
-		return s.failure(ErrNonFinite, max(s.sample, 0))
+		return s.failure(ErrNonFinite, s.sample)
 	}
 	s.evalEach(0, s.t, s.y, Evaluation{true, 0})
 	if !s.finite(s.k[0]) {
-		return s.failure(ErrNonFinite, max(s.sample, 0))
+		return s.failure(ErrNonFinite, s.sample)
 	}
 	if s.FirstStep > 0 {
 		for n := range s.h {
@@ -158,7 +163,7 @@ func (s *bySample) begin() error {
 		s.h[n] = firstTrial(d0[n], d1[n])
 		s.times[n] = s.t[n] + s.direction*s.h[n]
 	}
-	s.combineEach(s.stage, one)
+	s.combineEach(s.stage, s.h, one)
 	s.evalEach(1, s.times, s.stage, Evaluation{true, -1})
 	d2 := d0
 	s.norms(d2, 0, []float64{-1, 1}, s.y)
@@ -198,17 +203,17 @@ func (s *bySample) step() {
 		if i == last && m.FirstSameAsLast() {
 			break
 		}
-		s.evalEach(i, s.stageOf(i), s.stage, Evaluation{!m.weightless(i), i})
+		s.evalEach(i, s.stageOf(i, s.h), s.stage, Evaluation{!m.weightless(i), i})
 	}
-	s.combineEach(s.next, m.B)
+	s.combineEach(s.next, s.h, m.B)
 	if m.FirstSameAsLast() {
 		s.evalEach(last, s.end, s.next, Evaluation{true, last})
 	}
 }
 
-// stageOf writes the argument of stage i and returns its times.
-func (s *bySample) stageOf(i int) []float64 {
-	s.combineEach(s.stage, s.tableau.A[i])
+// stageOf writes the argument of stage i in steps of sizes h and returns its times.
+func (s *bySample) stageOf(i int, h []float64) []float64 {
+	s.combineEach(s.stage, h, s.tableau.A[i])
 	for n := range s.times {
 		s.times[n] = s.tableau.timeOf(i, s.t[n], s.end[n], s.direction*s.h[n])
 	}
@@ -237,14 +242,14 @@ func (s *bySample) norms(dst []float64, c float64, w []float64, y1 State) {
 }
 
 // combineEach writes dst[n] = y[n] + h[n] sum_i w_i k_i[n] in the batches that dst has.
-func (s *bySample) combineEach(dst State, w []float64) {
+func (s *bySample) combineEach(dst State, h, w []float64) {
 	s.coef[0] = s.rows[0]
 	for i, wi := range w {
 		s.coef[1+i] = nil
 		if wi != 0 {
 			s.coef[1+i] = s.rows[1+i]
-			for n, h := range s.h {
-				s.rows[1+i][n] = s.direction * h * wi
+			for n := range h {
+				s.rows[1+i][n] = s.direction * h[n] * wi
 			}
 		}
 	}

@@ -115,6 +115,31 @@ func TestSamplesWithStepsOfTheirOwn(t *testing.T) {
 	}
 }
 
+// A trial that is not finite in one sample spoils nothing of the others, nor the sums.
+func TestATrialOfOneSampleThatIsNotFinite(t *testing.T) {
+	f := &apart{field: field{system: func(dst []float64, t float64, x []float64) {
+		dst[0], dst[1] = -1/math.Sqrt(x[1]-t), 0 // x_0 = 2 sqrt(x_1 - t) + constant
+	}}}
+	be := ref.New()
+	o := ode.Options{RTol: 1e-7, ATol: 1e-7, FirstStep: 3, DtMax: 3}
+	solve := func(o ode.Options, x ...[2]float64) (ode.State, ode.Stats) {
+		end, stats, err := ode.Solve(be, ode.Problem{Field: f, Quadrature: 2, Norm: ode.First(2)}, f.state(be, x, 0), 0, 1, o, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return end, stats
+	}
+	near, stats := solve(o, [2]float64{0, 1.1})
+	far, _ := solve(o, [2]float64{0, 1000})
+	if stats.Rejected == 0 {
+		t.Fatal("no trial was refused")
+	}
+	o.Control = "sample"
+	both, _ := solve(o, [2]float64{0, 1.1}, [2]float64{0, 1000})
+	testkit.Close(t, "x", both[0].Buf.F64, append(near[0].Buf.F64, far[0].Buf.F64...), 1e-10, 1e-10)
+	testkit.Close(t, "v", both[2].Buf.F64, []float64{near[2].Buf.F64[0] + far[2].Buf.F64[0]}, 1e-9, 0)
+}
+
 // A first step of given size and a largest one are for all samples, and the trace counts the samples that moved.
 func TestTraceOfSamples(t *testing.T) {
 	f := &apart{field: field{system: systems["van_der_pol"]}}

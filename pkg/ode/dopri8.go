@@ -1,7 +1,8 @@
 package ode
 
 // dopri8 is the method of Prince and Dormand (1981), RK8(7)13M, order 8, with their rational approximations of its
-// coefficients. Mid is the dense output of order 7 by Dormand and Prince at the middle of a step, as in torchdiffeq.
+// coefficients. Mid is good to order 5, and the dense output to 4: as in torchdiffeq, that limits the result where a long
+// last step passes t1, which DtMax prevents.
 var dopri8 = Scheme{
 	Name:  "dopri8",
 	Order: 8,

@@ -7,7 +7,8 @@ import "math"
 //	e / (atol + rtol max(|y0|, |y1|))
 //
 // with e the error estimate of a step from y0 to y1. A step is accepted if that number is at most 1. The mean is over
-// all elements of a part, over its samples too. A NaN among the arguments must come out as a NaN.
+// all elements of a part, over its samples too. With Control "sample" there is a number of each sample: the mean is over
+// its own elements, and plain parts count as 0. A NaN among the arguments must come out as a NaN.
 type Norm func(rms []float64) float64
 
 // Max is the largest of all parts; for a single part its root mean square. It is torchdiffeq's norm of a tuple, and
