@@ -6,7 +6,6 @@ import (
 	"math"
 	"testing"
 
-	"odepipe/pkg/backend/cpu"
 	"odepipe/pkg/backend/ref"
 	"odepipe/pkg/ode"
 	"odepipe/pkg/tensor"
@@ -158,36 +157,6 @@ func TestTraceOfSamples(t *testing.T) {
 	if err != nil || steps != stats.Steps+stats.Rejected || moved <= stats.Steps || moved > len(startingPoints)*stats.Steps {
 		t.Errorf("%d attempts, %d moves, got %+v, %v", steps, moved, stats, err)
 	}
-}
-
-// The layout of a vectorised backend pads the batch; nothing of that shows.
-func TestSamplesOnTheVectorisedBackend(t *testing.T) {
-	be := cpu.New(1)
-	defer be.Close()
-	y := be.Batch(5, tensor.Of(3))
-	start := make([]float64, 15)
-	for i := range start {
-		start[i] = float64(i*i) - 20
-	}
-	be.Upload(y, tensor.Buffer{F64: start})
-	f := decay{be}
-	end, _, err := ode.Solve(be, ode.Problem{Field: f}, ode.State{y}, 0, 1, ode.Options{RTol: 1e-5, ATol: 1e-5, Control: "sample"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := make([]float64, 15)
-	be.Download(tensor.Buffer{F64: got}, end[0])
-	for i := range start {
-		start[i] *= math.Exp(-1)
-	}
-	testkit.Close(t, "x(t1)", got, start, 1e-4, 1e-4)
-}
-
-// decay is x' = -x on any backend.
-type decay struct{ be *cpu.Backend }
-
-func (f decay) Eval(dst ode.State, _ []float64, y ode.State, _ ode.Evaluation) {
-	f.be.Combine(dst[0], []float64{-1}, y[0])
 }
 
 // The error says which sample failed, and where it was then.
