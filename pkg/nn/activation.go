@@ -28,19 +28,24 @@ func (a activation) VJP(want Cotangents, dy tensor.T, _ []float64, x tensor.T) {
 	}
 }
 
-func (a activation) JVP(ydot tensor.T, along Direction, _ []float64, x tensor.T) {
-	if given(along.Dx) {
-		a.be.ActivateGrad(ydot, a.function, along.Dx, x) // ydot = sigma'(x) xdot
-	} else {
-		a.be.Combine(ydot, nil)
+func (a activation) JVPs(ydots []tensor.T, along []Direction, _ []float64, x tensor.T) {
+	for i, ydot := range ydots {
+		if xdot := along[i].Dx; given(xdot) {
+			a.be.ActivateGrad(ydot, a.function, xdot, x) // ydot = sigma'(x) xdot
+		} else {
+			a.be.Combine(ydot, nil)
+		}
 	}
 }
 
-func (a activation) TangentVJP(want Cotangents, wantDot, dydot tensor.T, along Direction, t []float64, x tensor.T) {
-	if given(want.Dx) && given(along.Dx) {
-		a.be.ActivateGrad2(want.Dx, a.function, dydot, along.Dx, x) // dx += dydot xdot sigma''(x)
+func (a activation) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
+	pair.begin(a.be, a, want, t, x)
+	for i, dydot := range pair.Dydots {
+		if xdot := pair.Along[i].Dx; given(want.Dx) && given(xdot) {
+			a.be.ActivateGrad2(want.Dx, a.function, dydot, xdot, x) // dx += dydot xdot sigma''(x)
+		}
+		a.VJP(Cotangents{Dx: pair.wantDot(i)}, dydot, t, x)
 	}
-	a.VJP(Cotangents{Dx: wantDot}, dydot, t, x)
 }
 
 func activationOf(f backend.Activation) func(Spec, tensor.Shape) (Layer, error) {

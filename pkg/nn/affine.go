@@ -64,7 +64,8 @@ type affineMap struct {
 	timeImage    tensor.T // dy/dt, the same for every sample [OH, OW, Out]
 	gsum         tensor.T // sum over samples of dy [OH, OW, Out]
 	imageTime    float64
-	tdot         [1]float64 // of the direction in hand
+	tdot         [1]float64  // of the direction in hand
+	partParams   [2]tensor.T // cotangents of one tangent
 }
 
 // oneTime is the t of all samples, or 0 where each has its own.
@@ -137,8 +138,14 @@ func (m *affineMap) constantsGrad(params []tensor.T, dy tensor.T, t []float64) {
 	}
 }
 
-// JVP writes ydot = w * [tdot, xdot] + (wdot * [t, x] + bdot).
-func (m *affineMap) JVP(ydot tensor.T, along Direction, t []float64, x tensor.T) {
+func (m *affineMap) JVPs(ydots []tensor.T, along []Direction, t []float64, x tensor.T) {
+	for i, ydot := range ydots {
+		m.jvp(ydot, along[i], t, x)
+	}
+}
+
+// jvp writes ydot = w * [tdot, xdot] + (wdot * [t, x] + bdot).
+func (m *affineMap) jvp(ydot tensor.T, along Direction, t []float64, x tensor.T) {
 	if given(along.Dx) {
 		m.be.ConvForward(ydot, m.layer.Geometry, m.packed, tensor.T{}, along.Dx)
 	} else {
@@ -157,11 +164,20 @@ func (m *affineMap) JVP(ydot tensor.T, along Direction, t []float64, x tensor.T)
 	}
 }
 
-// TangentVJP uses that both terms of ydot are affine maps: w of the input [tdot, xdot], and (wdot, bdot) of [t, x].
-func (m *affineMap) TangentVJP(want Cotangents, wantDot, dydot tensor.T, along Direction, t []float64, x tensor.T) {
+func (m *affineMap) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
+	pair.begin(m.be, m, want, t, x)
+	for i, dydot := range pair.Dydots {
+		m.tangentVJP(want, pair.wantDot(i), dydot, pair.Along[i], t, x)
+	}
+}
+
+// tangentVJP adds the cotangents of <dydot, ydot> to what is wanted and writes that of xdot. It uses that both terms of ydot
+// are affine maps: w of the input [tdot, xdot], and (wdot, bdot) of [t, x].
+func (m *affineMap) tangentVJP(want Cotangents, wantDot, dydot tensor.T, along Direction, t []float64, x tensor.T) {
 	mark := m.be.Mark()
-	part := Cotangents{Dx: wantDot}
+	part := Cotangents{Dx: wantDot, Params: m.partParams[:0]}
 	if want.Params == nil {
+		part.Params = nil
 		m.VJP(part, dydot, nil, tensor.T{})
 	} else {
 		xdot := along.Dx

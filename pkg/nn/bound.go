@@ -14,8 +14,14 @@ type Bound struct {
 	g     []tensor.T // g[i]: cotangent of z[i], i > 0; made by AllowVJP
 	t     []float64
 
-	zdot, gdot []tensor.T // tangent of z[i] and its cotangent, i > 0; made by AllowJVP
-	along      Direction
+	zdot, gdot [][]tensor.T // tangents of z[i] and their cotangents, i > 0; made by AllowProbes
+	along      []Direction  // of the last JVPs
+	part       []Direction  // scratch: along for one map
+
+	single struct { // the lists of JVP and PairVJP
+		along                [1]Direction
+		ydot, wantDot, dydot [1]tensor.T
+	}
 }
 
 // Bind takes the values of Params in order, as plain tensors of be that stay unchanged while the Bound is used.
@@ -27,10 +33,8 @@ func (c *Chain) Bind(be backend.Backend, n int, values []tensor.T) *Bound {
 		b.first = append(b.first, end)
 		b.maps = append(b.maps, l.Bind(be, values[first:end]))
 	}
-	room := make([]tensor.T, 4*len(c.layers))
-	for _, list := range []*[]tensor.T{&b.z, &b.g, &b.zdot, &b.gdot} {
-		*list, room = room[:len(c.layers)], room[len(c.layers):]
-	}
+	b.z, b.g = make([]tensor.T, len(c.layers)), make([]tensor.T, len(c.layers))
+	b.zdot, b.gdot = make([][]tensor.T, len(c.layers)), make([][]tensor.T, len(c.layers))
 	for i := 1; i < len(b.z); i++ {
 		b.z[i] = be.Batch(n, c.layers[i-1].Output())
 	}
@@ -38,18 +42,22 @@ func (c *Chain) Bind(be backend.Backend, n int, values []tensor.T) *Bound {
 }
 
 // AllowVJP makes the room that VJP and PairVJP need; call it once after Bind, before any Release of the arena.
-func (b *Bound) AllowVJP() { b.likeInputs(b.g) }
-
-// AllowJVP makes the room that JVP and PairVJP need, likewise.
-func (b *Bound) AllowJVP() {
-	b.likeInputs(b.zdot)
-	b.likeInputs(b.gdot)
+func (b *Bound) AllowVJP() {
+	for i := 1; i < len(b.g); i++ {
+		b.g[i] = b.be.Batch(b.z[i].N, b.z[i].Shape)
+	}
 }
 
-// likeInputs makes a batch of the shape of every z[i], i > 0.
-func (b *Bound) likeInputs(list []tensor.T) {
-	for i := 1; i < len(list); i++ {
-		list[i] = b.be.Batch(b.z[i].N, b.z[i].Shape)
+// AllowJVP makes the room that JVP and PairVJP need, likewise.
+func (b *Bound) AllowJVP() { b.AllowProbes(1) }
+
+// AllowProbes makes the room that JVPs and PairVJPs need for n tangents, likewise.
+func (b *Bound) AllowProbes(n int) {
+	for i := 1; i < len(b.z); i++ {
+		b.zdot[i], b.gdot[i] = make([]tensor.T, n), make([]tensor.T, n)
+		for p := range n {
+			b.zdot[i][p], b.gdot[i][p] = b.be.Batch(b.z[i].N, b.z[i].Shape), b.be.Batch(b.z[i].N, b.z[i].Shape)
+		}
 	}
 }
 
@@ -84,8 +92,8 @@ func (b *Bound) of(i int, params []tensor.T) []tensor.T {
 	return params[b.first[i]:b.first[i+1]]
 }
 
-// part is what is wanted of map i.
-func (b *Bound) part(i int, want Cotangents) Cotangents {
+// wantOf is what is wanted of map i.
+func (b *Bound) wantOf(i int, want Cotangents) Cotangents {
 	if i > 0 {
 		want.Dx = b.g[i]
 	}
@@ -100,79 +108,93 @@ func (b *Bound) VJP(want Cotangents, dy tensor.T) {
 		b.be.Combine(want.Dx, one, dy)
 	}
 	for i := len(b.maps) - 1; i >= 0; i-- {
-		b.maps[i].VJP(b.part(i, want), dy, b.t, b.z[i])
+		b.maps[i].VJP(b.wantOf(i, want), dy, b.t, b.z[i])
 		dy = b.g[i]
 	}
 }
 
-// direction is the tangent of the arguments of map i.
-func (b *Bound) direction(i int) Direction {
-	d := b.along
-	if i > 0 {
-		d.Dx = b.zdot[i]
+// alongOf are the tangents of the arguments of map i.
+func (b *Bound) alongOf(i int) []Direction {
+	b.part = b.part[:0]
+	for p, d := range b.along {
+		if i > 0 {
+			d.Dx = b.zdot[i][p]
+		}
+		d.Params = b.of(i, d.Params)
+		b.part = append(b.part, d)
 	}
-	d.Params = b.of(i, d.Params)
-	return d
+	return b.part
 }
 
-// JVP writes the derivative of f along a direction at the last Forward or Inputs,
+// JVPs writes the derivatives of f along some directions at the last Forward or Inputs,
 //
-//	ydot = f_x xdot + f_theta thetadot + f_t tdot
+//	ydots[p] = f_x xdot + f_theta thetadot + f_t tdot     with the p-th (xdot, thetadot, tdot)
 //
-// and keeps the tangents of all layers' inputs for PairVJP. The tensors of along must stay unchanged until then.
-func (b *Bound) JVP(ydot tensor.T, along Direction) {
-	b.along = along
+// and keeps the tangents of all layers' inputs for PairVJPs. The tensors of along must stay unchanged until then. It panics
+// if there is no room for so many tangents.
+func (b *Bound) JVPs(ydots []tensor.T, along []Direction) {
+	b.along = append(b.along[:0], along...)
 	if len(b.maps) == 0 {
-		copyOrZero(b.be, ydot, along.Dx)
+		for p, ydot := range ydots {
+			copyOrZero(b.be, ydot, along[p].Dx)
+		}
 	}
 	for i, m := range b.maps {
-		out := ydot
+		out := ydots
 		if i+1 < len(b.maps) {
-			out = b.zdot[i+1]
+			out = b.zdot[i+1][:len(along)]
 		}
-		m.JVP(out, b.direction(i), b.t, b.z[i])
+		m.JVPs(out, b.alongOf(i), b.t, b.z[i])
 	}
 }
 
-// PairVJP computes the cotangents of the pair (y, ydot) of the last JVP: for s = <dy, y> + <dydot, ydot>, summed over the
-// samples,
+// JVP is JVPs along one direction.
+func (b *Bound) JVP(ydot tensor.T, along Direction) {
+	b.single.ydot[0], b.single.along[0] = ydot, along
+	b.JVPs(b.single.ydot[:], b.single.along[:])
+}
+
+// PairVJPs computes the cotangents of y with all tangents of the last JVPs: for s = <dy, y> + sum_p <dydots[p], ydots[p]>,
+// summed over the samples,
 //
-//	want.Dx = ds/dx   want.Params = ds/dtheta   want.Dt += ds/dt   wantDot = ds/dxdot
+//	want.Dx = ds/dx   want.Params = ds/dtheta   want.Dt += ds/dt   wantDots[p] = ds/dxdots[p]
 //
-// of which the zero ones are skipped. dy may be the zero T for 0. It panics if want has Each or a Tap.
-func (b *Bound) PairVJP(want Cotangents, wantDot, dy, dydot tensor.T) {
-	if want.Tap != nil || want.Each != nil {
-		panic("nn: a pair has no cotangents by sample and no Kronecker factors")
+// of which the zero ones are skipped; the list wantDots may be nil. dy may be the zero T for 0, unless there is a Tap. That
+// gets each affine layer's input z with the cotangent of its output in s: the Kronecker pair of a field that has the ydots
+// for parts. The second pair of such a field, xdots with the cotangents of the layer's own tangents, is left out. It panics
+// if want has Each.
+func (b *Bound) PairVJPs(want Cotangents, wantDots []tensor.T, dy tensor.T, dydots []tensor.T) {
+	if want.Each != nil || want.Tap != nil && !given(dy) || len(dydots) != len(b.along) {
+		panic("nn: a pair has no cotangents by sample, no Kronecker factors without dy, and as many tangents as JVPs")
 	}
+	pair := Pair{Dy: dy, Dydots: dydots, WantDots: wantDots}
 	if len(b.maps) == 0 {
-		if given(want.Dx) {
-			copyOrZero(b.be, want.Dx, dy)
-		}
-		if given(wantDot) {
-			b.be.Combine(wantDot, one, dydot)
-		}
+		b.identityPair(want, pair)
 	}
 	for i := len(b.maps) - 1; i >= 0; i-- {
-		w, dot := b.part(i, want), wantDot
+		pair.Along, pair.WantDots = b.alongOf(i), wantDots
 		if i > 0 {
-			dot = b.gdot[i]
+			pair.WantDots = b.gdot[i][:len(dydots)]
 		}
-		if given(dy) {
-			b.maps[i].VJP(w, dy, b.t, b.z[i])
-		} else {
-			b.clear(w)
-		}
-		b.maps[i].TangentVJP(w, dot, dydot, b.direction(i), b.t, b.z[i])
-		dy, dydot = b.g[i], b.gdot[i]
+		b.maps[i].PairVJPs(b.wantOf(i, want), pair, b.t, b.z[i])
+		pair.Dy, pair.Dydots = b.g[i], pair.WantDots
 	}
 }
 
-// clear writes the cotangents of dy = 0.
-func (b *Bound) clear(want Cotangents) {
+// PairVJP is PairVJPs for the one tangent of the last JVP.
+func (b *Bound) PairVJP(want Cotangents, wantDot, dy, dydot tensor.T) {
+	b.single.wantDot[0], b.single.dydot[0] = wantDot, dydot
+	b.PairVJPs(want, b.single.wantDot[:], dy, b.single.dydot[:])
+}
+
+// identityPair is PairVJPs of a chain without layers.
+func (b *Bound) identityPair(want Cotangents, pair Pair) {
 	if given(want.Dx) {
-		b.be.Combine(want.Dx, nil)
+		copyOrZero(b.be, want.Dx, pair.Dy)
 	}
-	for _, p := range want.Params {
-		b.be.Combine(p, nil)
+	for p, dydot := range pair.Dydots {
+		if dot := pair.wantDot(p); given(dot) {
+			b.be.Combine(dot, one, dydot)
+		}
 	}
 }

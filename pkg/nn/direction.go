@@ -12,6 +12,22 @@ type Direction struct {
 	Dt     float64    // tdot, the same for all samples
 }
 
+// Pair is y with its tangents ydots[p] along some directions, and their cotangents in s.
+type Pair struct {
+	Dy       tensor.T // ds/dy; the zero T means 0
+	Along    []Direction
+	Dydots   []tensor.T // ds/dydots[p], batches of y's shape
+	WantDots []tensor.T // ds/dxdots[p], overwritten; batches of x's shape, zero ones or the list nil if not wanted
+}
+
+// wantDot is what is wanted of ds/dxdots[p].
+func (p Pair) wantDot(i int) tensor.T {
+	if p.WantDots == nil {
+		return tensor.T{}
+	}
+	return p.WantDots[i]
+}
+
 // given says whether an optional batch was given: the zero T stands for 0 as an argument, for "not wanted" as a result.
 func given(x tensor.T) bool { return x.N > 0 }
 
@@ -20,6 +36,39 @@ var (
 	one = []float64{1}
 	two = []float64{1, 1}
 )
+
+// begin computes what is wanted of the cotangents of <dy, y>, to which a map's PairVJPs adds those of the tangents.
+func (p Pair) begin(be backend.Backend, m Map, want Cotangents, t []float64, x tensor.T) {
+	if given(p.Dy) {
+		m.VJP(want, p.Dy, t, x)
+		return
+	}
+	if given(want.Dx) {
+		be.Combine(want.Dx, nil)
+	}
+	for _, w := range want.Params {
+		be.Combine(w, nil)
+	}
+}
+
+// linearPairVJPs is PairVJPs of a linear map without parameters, whose tangents are maps like itself.
+func linearPairVJPs(be backend.Backend, m Map, want Cotangents, pair Pair, t []float64, x tensor.T) {
+	pair.begin(be, m, want, t, x)
+	for i, dydot := range pair.Dydots {
+		m.VJP(Cotangents{Dx: pair.wantDot(i)}, dydot, t, x)
+	}
+}
+
+// linearJVPs is JVPs of such a map.
+func linearJVPs(be backend.Backend, m Map, ydots []tensor.T, along []Direction, t []float64) {
+	for i, ydot := range ydots {
+		if xdot := along[i].Dx; given(xdot) {
+			m.Forward(ydot, t, xdot)
+		} else {
+			be.Combine(ydot, nil)
+		}
+	}
+}
 
 // copyOrZero writes dst = x, or 0 if x is not given.
 func copyOrZero(be backend.Backend, dst, x tensor.T) {

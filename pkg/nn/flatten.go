@@ -31,14 +31,10 @@ func (f flatten) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
 	}
 }
 
-func (f flatten) JVP(ydot tensor.T, along Direction, t []float64, _ tensor.T) {
-	if given(along.Dx) {
-		f.Forward(ydot, t, along.Dx)
-	} else {
-		f.be.Combine(ydot, nil)
-	}
+func (f flatten) JVPs(ydots []tensor.T, along []Direction, t []float64, _ tensor.T) {
+	linearJVPs(f.be, f, ydots, along, t)
 }
 
-func (f flatten) TangentVJP(_ Cotangents, wantDot, dydot tensor.T, _ Direction, t []float64, x tensor.T) {
-	f.VJP(Cotangents{Dx: wantDot}, dydot, t, x)
+func (f flatten) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
+	linearPairVJPs(f.be, f, want, pair, t, x)
 }

@@ -136,22 +136,3 @@ func TestPairVJPAgainstCentralDifferences(t *testing.T) {
 		}
 	})
 }
-
-func TestAPairHasNothingBySampleAndNoTap(t *testing.T) {
-	p := newPoint(t, nil, tensor.Of(1), []float64{0})
-	bound, y, x := p.bind()
-	bound.Inputs(p.t, x)
-	for what, want := range map[string]nn.Cotangents{
-		"a tap": {Tap: func(*nn.Affine, tensor.T, tensor.T, []float64) {}},
-		"each":  {Each: []tensor.T{y}},
-	} {
-		t.Run(what, func(t *testing.T) {
-			defer func() {
-				if recover() == nil {
-					t.Error("no panic")
-				}
-			}()
-			bound.PairVJP(want, tensor.T{}, y, y)
-		})
-	}
-}

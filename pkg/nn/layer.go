@@ -27,11 +27,11 @@ type Map interface {
 	Forward(y tensor.T, t []float64, x tensor.T)
 	// VJP computes the cotangents of <dy, y>.
 	VJP(want Cotangents, dy tensor.T, t []float64, x tensor.T)
-	// JVP writes ydot = f_x xdot + f_theta thetadot + f_t tdot.
-	JVP(ydot tensor.T, along Direction, t []float64, x tensor.T)
-	// TangentVJP computes the cotangents of r = <dydot, ydot>, ydot being that of JVP: it adds dr/dx, dr/dtheta and dr/dt
-	// to what is wanted of Dx, Params and Dt, and overwrites wantDot = dr/dxdot, a batch of x's shape, if that is given.
-	TangentVJP(want Cotangents, wantDot, dydot tensor.T, along Direction, t []float64, x tensor.T)
+	// JVPs writes ydots[p] = f_x xdot + f_theta thetadot + f_t tdot for each direction.
+	JVPs(ydots []tensor.T, along []Direction, t []float64, x tensor.T)
+	// PairVJPs computes the cotangents of s = <dy, y> + sum_p <dydots[p], ydots[p]>, the ydots being those of JVPs. A Tap
+	// receives the cotangent of an affine map's output in s; it needs a dy. want.Each is not computed.
+	PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T)
 }
 
 // Cotangents says what a VJP is to compute from dy = dL/dy, where L is a sum over the samples of the batch. Whatever

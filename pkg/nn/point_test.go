@@ -47,6 +47,15 @@ func (p point) numbers(x tensor.T) []float64 {
 	return v
 }
 
+// list joins the numbers of some tensors.
+func (p point) list(tensors []tensor.T) []float64 {
+	var v []float64
+	for _, x := range tensors {
+		v = append(v, p.numbers(x)...)
+	}
+	return v
+}
+
 // plains cuts numbers into tensors of the parameters' shapes.
 func (p point) plains(v []float64) []tensor.T {
 	var list []tensor.T
@@ -108,11 +117,7 @@ func (p point) check(t *testing.T, value func(point) float64, got nn.Cotangents)
 		testkit.Close(t, what, got, want, 1e-7, 1e-6)
 	}
 	close("dx", p.numbers(got.Dx), &p.x)
-	var params []float64
-	for _, w := range got.Params {
-		params = append(params, p.numbers(w)...)
-	}
-	close("dparams", params, &p.params)
+	close("dparams", p.list(got.Params), &p.params)
 	close("dt", got.Dt, &p.t)
 }
 

@@ -37,14 +37,10 @@ func (p avgpool) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
 	}
 }
 
-func (p avgpool) JVP(ydot tensor.T, along Direction, t []float64, _ tensor.T) {
-	if given(along.Dx) {
-		p.Forward(ydot, t, along.Dx)
-	} else {
-		p.be.Combine(ydot, nil)
-	}
+func (p avgpool) JVPs(ydots []tensor.T, along []Direction, t []float64, _ tensor.T) {
+	linearJVPs(p.be, p, ydots, along, t)
 }
 
-func (p avgpool) TangentVJP(_ Cotangents, wantDot, dydot tensor.T, _ Direction, t []float64, x tensor.T) {
-	p.VJP(Cotangents{Dx: wantDot}, dydot, t, x)
+func (p avgpool) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
+	linearPairVJPs(p.be, p, want, pair, t, x)
 }
