@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"odepipe/pkg/backend/ref"
 	"odepipe/pkg/ode"
 )
 
@@ -87,11 +88,10 @@ func measure(p *problem, o ode.Options) result {
 	if o.Step > 0 {
 		r.setting = fmt.Sprintf("%.0f steps", math.Abs(p.t1-p.t0)/o.Step)
 	}
+	be, end := ref.New(), make([]float64, len(p.x0))
 	for begin := time.Now(); r.seconds == math.Inf(1) || time.Since(begin) < patience; {
-		start := time.Now()
-		end, stats, err := p.solve(o)
-		r.seconds = min(r.seconds, time.Since(start).Seconds())
-		r.evaluations, r.failure = stats.Evaluations, err
+		stats, seconds, err := p.timed(be, o, end)
+		r.evaluations, r.failure, r.seconds = stats.Evaluations, err, min(r.seconds, seconds)
 		if err == nil {
 			r.error = relative(end, p.end)
 		}

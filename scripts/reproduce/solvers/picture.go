@@ -11,7 +11,6 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -200,7 +199,6 @@ func drawLegend(c draw.Canvas, methods []ode.Scheme, styles map[string]look) {
 	legend := plot.NewLegend()
 	legend.Top, legend.Left = true, true
 	legend.ThumbnailWidth, legend.Padding = vg.Points(30), vg.Points(3)
-	legend.TextStyle.YAlign = text.YCenter
 	for _, m := range methods {
 		legend.Add(m.Name, sample{styles[m.Name]})
 	}

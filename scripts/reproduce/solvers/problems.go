@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"time"
 
 	"odepipe/pkg/backend/ref"
 	"odepipe/pkg/ode"
@@ -106,15 +107,25 @@ func standIn(list []problem) error {
 // solve integrates from t0 to t1 in float64. Errors are those of ode.Solve.
 func (p *problem) solve(o ode.Options) ([]float64, ode.Stats, error) {
 	be := ref.New()
+	end := make([]float64, len(p.x0))
+	stats, _, err := p.timed(be, o, end)
+	return end, stats, err
+}
+
+// timed is solve on a backend that may have its memory already, with x(t1) written to end; it returns the seconds of the
+// solver alone.
+func (p *problem) timed(be *ref.Backend, o ode.Options, end []float64) (ode.Stats, float64, error) {
+	mark := be.Mark()
+	defer be.Release(mark)
 	x := be.Batch(1, tensor.Of(len(p.x0)))
 	be.Upload(x, tensor.Buffer{F64: p.x0})
+	start := time.Now()
 	state, stats, err := ode.Solve(be, ode.Problem{Field: field(p.system)}, ode.State{x}, p.t0, p.t1, o, nil)
-	if err != nil {
-		return nil, stats, err
+	seconds := time.Since(start).Seconds()
+	if err == nil {
+		be.Download(tensor.Buffer{F64: end}, state[0])
 	}
-	end := make([]float64, len(p.x0))
-	be.Download(tensor.Buffer{F64: end}, state[0])
-	return end, stats, nil
+	return stats, seconds, err
 }
 
 // field is a system of one sample as an ode.Field.
