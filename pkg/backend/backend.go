@@ -29,6 +29,10 @@ type Backend interface {
 	// sample, or nil for zeros. A term whose coefficient is 0 for a sample is not read for it. dst may be any x[i].
 	CombineEach(dst tensor.T, coef [][]float64, x ...tensor.T)
 
+	// Multiply writes dst = x y, element by element over tensors of one size. For a batch x, y may be an image, a plain
+	// tensor as AddImages takes it, for all samples. dst may be x or y.
+	Multiply(dst, x, y tensor.T)
+
 	// ScaledSquares adds to sum[n], for each sample n of a batch (sum[0] for a plain tensor),
 	//
 	//	sum_d ( e_d / (atol + rtol max(|y0_d|, |y1_d|)) )^2,   e = sum_i coef[i] k[i]

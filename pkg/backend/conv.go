@@ -42,7 +42,7 @@ type Conv struct {
 	Time, Bias      bool
 }
 
-// Linear is the geometry of a linear layer.
+// Linear is the geometry of a linear layer. With Time, In may be 0: an affine map of t alone, on samples of shape [0].
 func Linear(in, out int, time, bias bool) Conv {
 	return Conv{In: in, Out: out, H: 1, W: 1, Kernel: 1, Stride: 1, Time: time, Bias: bias}
 }

@@ -11,6 +11,9 @@ func streams(f *file) {
 	combineEach(f)
 	scaledSquares(f)
 	dotLanes(f)
+	multiply(f)
+	multiplyImage(f)
+	addImage(f)
 	constants(f)
 	for _, a := range activations {
 		activation(f, a.name, a.value, 0)
@@ -87,7 +90,7 @@ func combine(f *file) {
 
 // combineEach masks what it reads: 0 times the NaN of a sample whose coefficient is 0 would be NaN.
 func combineEach(f *file) {
-	beginStream(f, "combineEachAVX2", map[string]string{"dst": "DX", "y": "BX", "terms": "R8", "count": "R9"})
+	beginStream(f, "combineEachAVX2", map[string]string{"dst": "DX", "x": "BX", "terms": "R8", "count": "R9"})
 	f.op("VXORPS Y12, Y12, Y12")
 	eachRows(f, 4, func(rows int) {
 		loop := f.label("term")
@@ -161,6 +164,53 @@ func dotLanes(f *file) {
 		f.op("VADDPS streamCall_sum+%d(DI), Y%d, Y%d", 32*half, half, half)
 		f.op("VMOVUPS Y%d, streamCall_sum+%d(DI)", half, 32*half)
 	}
+	f.end()
+}
+
+func multiply(f *file) {
+	beginStream(f, "multiplyAVX2", map[string]string{"dst": "DX", "x": "AX", "y": "BX"})
+	eachRows(f, 4, func(rows int) {
+		for i := 0; i < 2*rows; i++ {
+			f.op("VMOVUPS %d(AX)(SI*1), Y%d", 32*i, i)
+			f.op("VMULPS %d(BX)(SI*1), Y%d, Y%d", 32*i, i, i)
+			f.op("VMOVUPS Y%d, %d(DX)(SI*1)", i, 32*i)
+		}
+	})
+	f.end()
+}
+
+func multiplyImage(f *file) {
+	beginStream(f, "multiplyImageAVX2", map[string]string{"dst": "DX", "x": "AX", "y": "BX"})
+	eachRows(f, 4, func(rows int) {
+		for i := 0; i < rows; i++ {
+			f.op("VBROADCASTSS %d(BX), Y%d", 4*i, i)
+			for half := 0; half < 2; half++ {
+				at := 32 * (2*i + half)
+				f.op("VMULPS %d(AX)(SI*1), Y%d, Y%d", at, i, 4+half)
+				f.op("VMOVUPS Y%d, %d(DX)(SI*1)", 4+half, at)
+			}
+		}
+		f.op("ADDQ $%d, BX", 4*rows)
+	})
+	f.end()
+}
+
+func addImage(f *file) {
+	beginStream(f, "addImageAVX2", map[string]string{"dst": "DX", "x": "AX", "y": "BX"})
+	f.op("VMOVUPS (AX), Y14")
+	f.op("VMOVUPS 32(AX), Y15")
+	eachRows(f, 4, func(rows int) {
+		for i := 0; i < rows; i++ {
+			f.op("VBROADCASTSS %d(BX), Y%d", 4*i, i)
+			for half := 0; half < 2; half++ {
+				at := 32 * (2*i + half)
+				f.op("VMOVUPS %d(DX)(SI*1), Y%d", at, 4+half)
+				f.op("VFMADD231PS Y%d, Y%d, Y%d", 14+half, i, 4+half)
+				f.op("VMOVUPS Y%d, %d(DX)(SI*1)", 4+half, at)
+			}
+		}
+		f.op("ADDQ $%d, BX", 4*rows)
+	})
 	f.end()
 }
 

@@ -78,6 +78,8 @@ func (b bench) agree(what string, w twin, terms int) {
 var geometries = []backend.Conv{
 	backend.Linear(1, 1, false, false),
 	backend.Linear(7, 13, true, true),
+	backend.Linear(0, 9, true, true),
+	backend.Linear(0, 5, true, false),
 	backend.Linear(16, 6, false, true),
 	backend.Linear(300, 50, true, true),
 	backend.Linear(61, 530, false, false),
@@ -257,6 +259,12 @@ func elementwise(b bench, n int, shape tensor.Shape) {
 	b.fast.Dot(got, x.fast, y.fast)
 	b.exact.Dot(want, x.exact, y.exact)
 	testkit.Close(b, "dot", got, want, 1e-2, 1e-4)
+	b.fast.Multiply(dst.fast, x.fast, y.fast)
+	b.exact.Multiply(dst.exact, x.exact, y.exact)
+	b.agree("product", dst, 1)
+	b.fast.Multiply(dst.fast, v.fast, dst.fast)
+	b.exact.Multiply(dst.exact, v.exact, dst.exact)
+	b.agree("product in place", dst, 1)
 	for a := range backend.Activations {
 		b.fast.Activate(dst.fast, backend.Activation(a), x.fast)
 		b.exact.Activate(dst.exact, backend.Activation(a), x.exact)

@@ -67,6 +67,8 @@ func (o *everyOperation) run() {
 	be.SumBatch(o.image, o.y, o.times)
 	be.DotImage(o.sums, o.y, o.image)
 	be.AddImages(o.y, o.times, sum)
+	be.Multiply(o.y, o.y, sum)
+	be.Multiply(o.dx, o.dx, o.x)
 	be.ConvGradEach(be.Batch(100, tensor.Of(o.dw.Shape.Size())), be.Batch(100, o.db.Shape), g, o.y, o.x, o.times)
 	be.PatchGram(o.gram, g, o.x, o.times)
 	be.CotangentGram(o.gramY, g, o.y)

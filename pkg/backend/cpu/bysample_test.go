@@ -69,6 +69,9 @@ func TestImagesOfABatchAgreeWithTheReference(t *testing.T) {
 				b.exact.AddImages(y.exact, coef, image.exact)
 				b.agree("images added, "+what, y, 2)
 			}
+			b.fast.Multiply(y.fast, y.fast, image.fast)
+			b.exact.Multiply(y.exact, y.exact, image.exact)
+			b.agree("product with an image, "+what, y, 4)
 			got, want := make([]float64, k.n), make([]float64, k.n)
 			got[0], want[0] = 3, 3
 			b.fast.DotImage(got, x.fast, image.fast)

@@ -10,6 +10,7 @@ func newGeneric() *kernels {
 	k := &kernels{
 		name: "generic", tileRows: 4, dotRows: 4, dotColumns: 3,
 		dot: genericDot, combine: genericCombine, combineEach: genericCombineEach, scaledSquares: genericScaledSquares, dotLanes: genericDotLanes,
+		multiply: genericMultiply, multiplyImage: genericMultiplyImage, addImage: genericAddImage,
 		transpose: genericTranspose,
 	}
 	k.tile = []func(*tileCall){nil}
@@ -93,7 +94,7 @@ func genericCombine(c *streamCall) {
 
 func genericCombineEach(c *streamCall) {
 	dst := from(c.dst, c.offset, c.rows*lanes)
-	terms, coef := unsafe.Slice(c.terms, c.count), from(c.y, 0, c.count*lanes)
+	terms, coef := unsafe.Slice(c.terms, c.count), from(c.x, 0, c.count*lanes)
 	for i := range dst {
 		sum := float32(0)
 		for k, t := range terms {
@@ -122,6 +123,27 @@ func genericDotLanes(c *streamCall) {
 	y := from(c.y, c.offset, c.rows*lanes)
 	for i, x := range from(c.x, c.offset, c.rows*lanes) {
 		c.sum[i%lanes] += x * y[i]
+	}
+}
+
+func genericMultiply(c *streamCall) {
+	dst, y := from(c.dst, c.offset, c.rows*lanes), from(c.y, c.offset, c.rows*lanes)
+	for i, x := range from(c.x, c.offset, c.rows*lanes) {
+		dst[i] = x * y[i]
+	}
+}
+
+func genericMultiplyImage(c *streamCall) {
+	dst, image := from(c.dst, c.offset, c.rows*lanes), from(c.y, 0, c.rows)
+	for i, x := range from(c.x, c.offset, c.rows*lanes) {
+		dst[i] = x * image[i/lanes]
+	}
+}
+
+func genericAddImage(c *streamCall) {
+	dst, image, coef := from(c.dst, c.offset, c.rows*lanes), from(c.y, 0, c.rows), from(c.x, 0, lanes)
+	for i := range dst {
+		dst[i] += coef[i%lanes] * image[i/lanes]
 	}
 }
 

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"slices"
+	"unsafe"
 
 	"odepipe/pkg/backend"
 	"odepipe/pkg/tensor"
@@ -67,8 +68,8 @@ func (e *gradEach) channel(w *worker, block, o int) {
 		rows, columns := outputs(g, tap/g.Kernel, g.H, g.OH()), outputs(g, tap%g.Kernel, g.W, g.OW())
 		count := e.gather(w, coef, dy, block, tap, rows, columns)
 		clear(sums)
-		if count > 0 {
-			w.stream = streamCall{dst: &sums[0], y: &coef[0], terms: &e.terms[w.number*pixels], count: count, rows: g.In}
+		if count > 0 && g.In > 0 {
+			w.stream = streamCall{dst: &sums[0], x: &coef[0], terms: &e.terms[w.number*pixels], count: count, rows: g.In}
 			e.kernels.combineEach(&w.stream)
 		}
 		for c := range g.In {
@@ -95,7 +96,7 @@ func (e *gradEach) gather(w *worker, coef, dy []float32, block, tap int, rows, c
 	for i := rows.lo; i < rows.hi; i++ {
 		for j := columns.lo; j < columns.hi; j++ {
 			pixel := (i*g.Stride+tap/g.Kernel-g.Padding)*g.W + j*g.Stride + tap%g.Kernel - g.Padding
-			terms[count].x = &x[pixel*g.In*lanes]
+			terms[count].x = unsafe.SliceData(x[pixel*g.In*lanes:])
 			copy(coef[count*lanes:][:lanes], dy[(i*g.OW()+j)*g.Out*lanes:])
 			count++
 		}

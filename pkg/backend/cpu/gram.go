@@ -32,10 +32,12 @@ func (be *Backend) PatchGram(dst tensor.T, g backend.Conv, x tensor.T, t []float
 		panic("cpu: tensors do not fit the convolution")
 	}
 	mark := be.Mark()
-	if onePixel(g) {
+	switch {
+	case g.In == 0: // t alone
+	case onePixel(g):
 		time := g.Channels() - g.In
 		be.outer(floats(dst)[time*side+time:], side, x, x, true)
-	} else {
+	default:
 		be.patchProducts(floats(dst), g, x)
 	}
 	if g.Time || g.Bias {

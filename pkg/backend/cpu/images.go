@@ -1,12 +1,15 @@
 package cpu
 
-import "odepipe/pkg/tensor"
+import (
+	"unsafe"
 
-// images is an operation between a batch, with a number for each sample, and an image [features], cut into parts by
-// features or by blocks:
+	"odepipe/pkg/tensor"
+)
+
+// images is a sum over a batch, with a number for each sample, and an image [features], cut into parts by features or by
+// blocks:
 //
 //	weightImages   image_d = sum_n coef[n] batch[n]_d     by features
-//	addImages      batch[n] += coef[n] image              by blocks
 //	dotImages      sum[n] += <batch[n], image>            by blocks
 type images struct {
 	kind    int
@@ -21,7 +24,6 @@ type images struct {
 // Values of images.kind.
 const (
 	weightImages = iota
-	addImages
 	dotImages
 )
 
@@ -41,8 +43,21 @@ func (be *Backend) weightedSum(dst, x []float32, weight []float64, samples int) 
 // AddImages adds y[n] += coef[n] image.
 func (be *Backend) AddImages(y tensor.T, coef []float64, image tensor.T) {
 	sameImage(y, image)
-	be.images = images{kind: addImages, batch: floats(y), samples: y.N, image: floats(image), coef: coef}
-	be.runImages(blocks(y.N))
+	if len(coef) != 1 && len(coef) != y.N {
+		panic("cpu: one number for each sample")
+	}
+	if image.Shape.Size() == 0 {
+		return
+	}
+	mark := be.Mark()
+	table := be.arena.take(blocks(y.N) * lanes)
+	for n := range table {
+		table[n] = float32(coef[min(n, len(coef)-1)]) // that of the last sample for the padding
+	}
+	be.stream = stream{kernel: be.kernels.addImage, rows: image.Shape.Size(), coef: table, image: floats(image),
+		call: streamCall{dst: unsafe.SliceData(floats(y)), count: 1}}
+	be.mapBlocks(blocks(y.N), 8)
+	be.Release(mark)
 }
 
 // DotImage adds sum[n] += sum_d x[n]_d image_d.
@@ -71,11 +86,7 @@ func (m *images) part(i int, _ *worker) {
 	}
 	for block, last := share(blocks(m.samples), i, m.parts); block < last; block++ {
 		rows := m.batch[block*len(m.image)*lanes:][:len(m.image)*lanes]
-		if m.kind == addImages {
-			m.add(rows, block*lanes)
-		} else {
-			m.dot(rows, block*lanes)
-		}
+		m.dot(rows, block*lanes)
 	}
 }
 
@@ -89,20 +100,6 @@ func (m *images) weigh(d int) {
 		}
 	}
 	m.image[d] = float32(sum)
-}
-
-// add adds the image to the rows of a block, whose samples begin with the first.
-func (m *images) add(rows []float32, first int) {
-	var coef [lanes]float32
-	for l := range min(lanes, m.samples-first) {
-		coef[l] = float32(m.coefOf(first + l))
-	}
-	for d, v := range m.image {
-		row := (*[lanes]float32)(rows[d*lanes:])
-		for l := range row {
-			row[l] += coef[l] * v
-		}
-	}
 }
 
 // dot adds the products with the rows of a block.

@@ -12,8 +12,11 @@ type kernels struct {
 	dot           func(*dotCall)       // see dotCall
 	transpose     func(*transposeCall) // see transposeCall
 	combine       func(*streamCall)    // dst = sum of terms
-	combineEach   func(*streamCall)    // dst = sum of terms, the coefficients being rows of y, and what has coefficient 0 not being read
+	combineEach   func(*streamCall)    // dst = sum of terms, the coefficients being rows of x, and what has coefficient 0 not being read
 	dotLanes      func(*streamCall)    // sum += x y
+	multiply      func(*streamCall)    // dst = x y
+	multiplyImage func(*streamCall)    // dst = x y, y being one number for each row
+	addImage      func(*streamCall)    // dst += x y, x being one row, and y one number for each row
 	activate      [7]func(*streamCall) // dst = sigma(x), by backend.Activation
 	activateGrad  [7]func(*streamCall) // dst = y sigma'(x)
 	activateGrad2 [7]func(*streamCall) // dst += y v sigma''(x), v being the one term

@@ -29,6 +29,7 @@ func newAVX2() *kernels {
 	k.dotRows, k.dotColumns, k.dot = 4, 3, dotAVX2
 	k.combine, k.combineEach = combineAVX2, combineEachAVX2
 	k.scaledSquares, k.dotLanes = scaledSquaresAVX2, dotLanesAVX2
+	k.multiply, k.multiplyImage, k.addImage = multiplyAVX2, multiplyImageAVX2, addImageAVX2
 	k.transpose = transposeAVX2
 	for a, f := range map[backend.Activation][3]func(*streamCall){
 		backend.ReLU:     {reluAVX2, reluGradAVX2, eluGrad2AVX2},

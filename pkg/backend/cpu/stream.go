@@ -33,7 +33,8 @@ type stream struct {
 	rows       int // of a block
 	rowsOfPart int
 	sums       []float32 // [block][part of the block][16], or nil
-	coef       []float32 // [block][term][16], or nil: rows for call.y
+	coef       []float32 // [block][term][16], or nil: rows for call.x
+	image      []float32 // [row of a block], or nil: numbers for call.y
 }
 
 // sumRows is the number of rows that are summed in float32 before the sum goes on in float64.
@@ -67,7 +68,10 @@ func (s *stream) part(i int, w *worker) {
 	w.stream.rows = min(s.rowsOfPart, s.rows-first)
 	w.stream.offset = (i/perBlock*s.rows + first) * lanes
 	if s.coef != nil {
-		w.stream.y = &s.coef[i/perBlock*s.call.count*lanes]
+		w.stream.x = &s.coef[i/perBlock*s.call.count*lanes]
+	}
+	if s.image != nil {
+		w.stream.y = &s.image[first]
 	}
 	s.kernel(&w.stream)
 	if s.sums != nil {
@@ -190,10 +194,17 @@ func (be *Backend) CombineEach(dst tensor.T, coef [][]float64, x ...tensor.T) {
 	}
 	mark := be.Mark()
 	rows, count := dst.Shape.Size(), len(be.terms)
-	be.stream = stream{kernel: be.kernels.combineEach, rows: rows, rowsOfPart: min(rows, sumRows), coef: be.coefficients(coef, dst.N),
+	be.stream = stream{kernel: be.kernels.combineEach, rows: rows, coef: be.coefficients(coef, dst.N),
 		call: streamCall{dst: unsafe.SliceData(d), terms: unsafe.SliceData(be.terms), count: count}}
-	be.pool.runIf(len(d)/lanes*4*(count+1) >= smallWork, &be.stream, blocks(dst.N)*be.stream.partsOfBlock())
+	be.mapBlocks(blocks(dst.N), 4*(count+1))
 	be.Release(mark)
+}
+
+// mapBlocks runs be.stream, a kernel without sums, over so many blocks; cost is that of a row.
+func (be *Backend) mapBlocks(count, cost int) {
+	s := &be.stream
+	s.rowsOfPart = min(s.rows, sumRows)
+	be.pool.runIf(s.rows*count*cost >= smallWork, s, count*s.partsOfBlock())
 }
 
 // coefficients are those of the terms that have any, [block][term][16], with 0 for the padding.
@@ -214,6 +225,23 @@ func (be *Backend) coefficients(coef [][]float64, n int) []float32 {
 		term++
 	}
 	return table
+}
+
+// Multiply writes dst = x y, y being like x or an image.
+func (be *Backend) Multiply(dst, x, y tensor.T) {
+	sameSize(dst, x)
+	d := floats(dst)
+	call := streamCall{dst: unsafe.SliceData(d), x: unsafe.SliceData(floats(x)), y: unsafe.SliceData(floats(y))}
+	if x.N == 0 || y.N > 0 {
+		sameSize(x, y)
+		be.mapRows(be.kernels.multiply, call, len(d), 8)
+		return
+	}
+	sameImage(x, y)
+	if len(d) > 0 {
+		be.stream = stream{kernel: be.kernels.multiplyImage, rows: x.Shape.Size(), image: floats(y), call: call}
+		be.mapBlocks(blocks(x.N), 8)
+	}
 }
 
 // ScaledSquares adds to sum[n], for each sample, sum_d (e_d / (atol + rtol max(|y0_d|, |y1_d|)))^2 with

@@ -53,6 +53,20 @@ func (*Backend) CombineEach(dst tensor.T, coef [][]float64, x ...tensor.T) {
 	}
 }
 
+// Multiply writes dst = x y; y is like x, or an image for all samples of x.
+func (*Backend) Multiply(dst, x, y tensor.T) {
+	out, left, right := numbers(dst), numbers(x), numbers(y)
+	mustMatch(len(out), len(left))
+	if y.N == 0 {
+		mustMatch(len(right), x.Shape.Size())
+	} else {
+		mustMatch(len(right), len(left))
+	}
+	for i, v := range left {
+		out[i] = v * right[i%len(right)]
+	}
+}
+
 // ScaledSquares adds to sum[n] = sum_d ( e_d / (atol + rtol max(|y0_d|, |y1_d|)) )^2, e = sum_i coef[i] k[i].
 func (*Backend) ScaledSquares(sum []float64, coef []float64, k []tensor.T, y0, y1 tensor.T, atol, rtol float64) {
 	mustMatch(len(coef), len(k))

@@ -122,6 +122,11 @@ func TestImages(t *testing.T) {
 	testkit.Close(t, "a coefficient for each", x.Buf.F64, []float64{11, 102, -17, -196}, 0, 0)
 	be.AddImages(x, []float64{0.5}, image)
 	testkit.Close(t, "one for all", x.Buf.F64, []float64{16, 152, -12, -146}, 0, 0)
+	product := be.Batch(2, tensor.Of(2))
+	be.Multiply(product, x, image)
+	testkit.Close(t, "product with an image", product.Buf.F64, []float64{160, 15200, -120, -14600}, 0, 0)
+	be.Multiply(product, x, product)
+	testkit.Close(t, "product in place", product.Buf.F64, []float64{2560, 2310400, 1440, 2131600}, 0, 0)
 	be.SumBatch(image, x, []float64{1, 2})
 	testkit.Close(t, "weighted sum", image.Buf.F64, []float64{-8, -140}, 0, 0)
 }
