@@ -76,7 +76,8 @@ func oneTime(t []float64) float64 {
 	return 0
 }
 
-func (m *affineMap) Forward(y tensor.T, t []float64, x tensor.T) {
+// imageAt is the bias and time channel at the time of all samples, or at 0 where each has its own.
+func (m *affineMap) imageAt(t []float64) tensor.T {
 	g := m.layer.Geometry
 	at := 0.0
 	if g.Time {
@@ -86,7 +87,12 @@ func (m *affineMap) Forward(y tensor.T, t []float64, x tensor.T) {
 		m.be.BiasImage(m.image, g, m.weight, m.bias, at)
 		m.imageTime = at
 	}
-	m.be.ConvForward(y, g, m.packed, m.image, x) // y = w * x + image(t)
+	return m.image
+}
+
+func (m *affineMap) Forward(y tensor.T, t []float64, x tensor.T) {
+	g := m.layer.Geometry
+	m.be.ConvForward(y, g, m.packed, m.imageAt(t), x) // y = w * x + image(t)
 	if g.Time && len(t) > 1 {
 		m.be.AddImages(y, t, m.timeImage) // image(t) = image(0) + t dy/dt
 	}

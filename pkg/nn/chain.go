@@ -37,35 +37,48 @@ func NewChain(specs []Spec, in tensor.Shape) (*Chain, error) {
 		return nil, fmt.Errorf("input %v has more than %d elements: %w", in, MaxElements, ErrShape)
 	}
 	for i, s := range specs {
-		layer, err := Build(s, c.Out)
+		layers, err := Build(s, c.Out)
 		if err != nil {
 			return nil, fmt.Errorf("layer %d: %w", i+1, err)
 		}
-		if elements(layer.Output()) > MaxElements {
-			return nil, fmt.Errorf("layer %d: %s %q: output %v has more than %d elements: %w", i+1, s.Type, s.Name, layer.Output(), MaxElements, ErrShape)
-		}
-		c.layers = append(c.layers, layer)
-		for _, p := range layer.Params() {
-			if elements(p.Shape) > MaxElements {
-				return nil, fmt.Errorf("layer %d: %s %q: %s %v has more than %d elements: %w", i+1, s.Type, s.Name, p.Name, p.Shape, MaxElements, ErrShape)
+		for _, layer := range layers {
+			if err := c.add(s, layer); err != nil {
+				return nil, fmt.Errorf("layer %d: %s %q: %w", i+1, s.Type, s.Name, err)
 			}
-			p.Name = s.Name + "." + p.Name
-			c.params = append(c.params, p)
 		}
-		c.Out = layer.Output()
 	}
 	return c, nil
+}
+
+// add appends a layer of the spec. The error says what of it is too large.
+func (c *Chain) add(s Spec, layer Layer) error {
+	if elements(layer.Output()) > MaxElements {
+		return fmt.Errorf("output %v has more than %d elements: %w", layer.Output(), MaxElements, ErrShape)
+	}
+	c.layers = append(c.layers, layer)
+	for _, p := range layer.Params() {
+		if elements(p.Shape) > MaxElements {
+			return fmt.Errorf("%s %v has more than %d elements: %w", p.Name, p.Shape, MaxElements, ErrShape)
+		}
+		p.Name = s.Name + "." + p.Name
+		c.params = append(c.params, p)
+	}
+	c.Out = layer.Output()
+	return nil
 }
 
 // Params lists the parameters of all layers in order.
 func (c *Chain) Params() []Param { return c.params }
 
-// Affine lists the affine layers in order.
+// Affine lists the affine maps of all layers in order.
 func (c *Chain) Affine() []*Affine {
 	var list []*Affine
 	for _, l := range c.layers {
-		if a, ok := l.(*Affine); ok {
-			list = append(list, a)
+		switch l := l.(type) {
+		case *Affine:
+			list = append(list, l)
+		case *squash:
+			list = append(list, l.gate, l.shift)
 		}
 	}
 	return list

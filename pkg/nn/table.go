@@ -17,7 +17,7 @@ type Kind struct {
 	Name  string
 	Doc   string
 	Keys  []Key
-	build func(s Spec, in tensor.Shape) (Layer, error)
+	build func(s Spec, in tensor.Shape) ([]Layer, error)
 }
 
 // HasKey says whether a layer of this kind may carry the key.
@@ -34,18 +34,19 @@ var (
 
 // Kinds lists every type of layer in display order.
 var Kinds = []Kind{
-	{"linear", "y = W x + b on vectors", []Key{keyIn, keyOut, keyBias, keyTime}, linear},
+	{"linear", "y = W x + b on vectors", []Key{keyIn, keyOut, keyBias, keyTime}, single(linear)},
 	{"conv2d", "2-d convolution with square windows", []Key{keyIn, keyOut, {"kernel", "", "side of the window"},
-		{"stride", "1", "distance of windows"}, {"padding", "0", "zeros on each side"}, keyBias, keyTime}, conv2d},
-	{"relu", "max(x, 0)", nil, activationOf(backend.ReLU)},
-	{"tanh", "tanh x", nil, activationOf(backend.Tanh)},
-	{"softplus", "log(1 + e^x)", nil, activationOf(backend.Softplus)},
-	{"sigmoid", "1 / (1 + e^-x)", nil, activationOf(backend.Sigmoid)},
-	{"gelu", "x Phi(x)", nil, activationOf(backend.GELU)},
-	{"silu", "x sigmoid(x)", nil, activationOf(backend.SiLU)},
-	{"elu", "x, or e^x - 1 below 0", nil, activationOf(backend.ELU)},
-	{"avgpool2d", "means of non-overlapping windows", []Key{{"kernel", "", "side of the window"}}, avgpool2d},
-	{"flatten", "image to vector, in the order (c, h, w)", nil, flattenOf},
+		{"stride", "1", "distance of windows"}, {"padding", "0", "zeros on each side"}, keyBias, keyTime}, single(conv2d)},
+	{"concatsquash", "(W x + b) sigmoid(w_g t + b_g) + w_h t on vectors", []Key{keyIn, keyOut, keyBias}, concatsquash},
+	{"relu", "max(x, 0)", nil, single(activationOf(backend.ReLU))},
+	{"tanh", "tanh x", nil, single(activationOf(backend.Tanh))},
+	{"softplus", "log(1 + e^x)", nil, single(activationOf(backend.Softplus))},
+	{"sigmoid", "1 / (1 + e^-x)", nil, single(activationOf(backend.Sigmoid))},
+	{"gelu", "x Phi(x)", nil, single(activationOf(backend.GELU))},
+	{"silu", "x sigmoid(x)", nil, single(activationOf(backend.SiLU))},
+	{"elu", "x, or e^x - 1 below 0", nil, single(activationOf(backend.ELU))},
+	{"avgpool2d", "means of non-overlapping windows", []Key{{"kernel", "", "side of the window"}}, single(avgpool2d)},
+	{"flatten", "image to vector, in the order (c, h, w)", nil, single(flattenOf)},
 }
 
 // KindOf finds a type of layer by name.
@@ -57,16 +58,24 @@ func KindOf(name string) (Kind, bool) {
 	return Kinds[i], true
 }
 
-// Build makes the layer of a spec for inputs of the given shape. The error wraps ErrShape and says which shape it
+// single is a builder of types that are one layer.
+func single(build func(Spec, tensor.Shape) (Layer, error)) func(Spec, tensor.Shape) ([]Layer, error) {
+	return func(s Spec, in tensor.Shape) ([]Layer, error) {
+		layer, err := build(s, in)
+		return []Layer{layer}, err
+	}
+}
+
+// Build makes the layers of a spec, which follow one another, for inputs of the given shape. The error wraps ErrShape and says which shape it
 // got and expected. It panics on an unknown type.
-func Build(s Spec, in tensor.Shape) (Layer, error) {
+func Build(s Spec, in tensor.Shape) ([]Layer, error) {
 	kind, ok := KindOf(s.Type)
 	if !ok {
 		panic("nn: unknown layer type")
 	}
-	layer, err := kind.build(s, in)
+	layers, err := kind.build(s, in)
 	if err != nil {
 		return nil, fmt.Errorf("%s %q: %w", s.Type, s.Name, err)
 	}
-	return layer, nil
+	return layers, nil
 }

@@ -21,6 +21,11 @@ var chains = []struct {
 	{"conv2d with stride", tensor.Of(2, 5, 6), []nn.Spec{{Type: "conv2d", Name: "a", In: 2, Out: 3, Kernel: 3, Stride: 2, Padding: 1}}},
 	{"conv2d with time", tensor.Of(2, 4, 3), []nn.Spec{{Type: "conv2d", Name: "a", In: 2, Out: 2, Kernel: 3, Padding: 1, Time: true}}},
 	{"conv2d without bias", tensor.Of(1, 4, 4), []nn.Spec{{Type: "conv2d", Name: "a", In: 1, Out: 2, Kernel: 2, NoBias: true}}},
+	{"concatsquash", tensor.Of(3), []nn.Spec{{Type: "concatsquash", Name: "a", In: 3, Out: 2}}},
+	{"concatsquash without bias", tensor.Of(2), []nn.Spec{{Type: "concatsquash", Name: "a", In: 2, Out: 2, NoBias: true}}},
+	{"the field of a flow", tensor.Of(2), []nn.Spec{
+		{Type: "concatsquash", Name: "a", In: 2, Out: 4}, {Type: "tanh"}, {Type: "concatsquash", Name: "b", In: 4, Out: 3}, {Type: "softplus"},
+		{Type: "concatsquash", Name: "c", In: 3, Out: 2}}},
 	{"relu", tensor.Of(5), []nn.Spec{{Type: "relu"}}},
 	{"tanh", tensor.Of(5), []nn.Spec{{Type: "tanh"}}},
 	{"softplus", tensor.Of(5), []nn.Spec{{Type: "softplus"}}},
