@@ -101,3 +101,36 @@ func TestGetDataUnpacks(t *testing.T) {
 		t.Errorf("%s %v", log, err)
 	}
 }
+
+// A set may be a folder of folders; what has no public source says so.
+func TestGetDataBySets(t *testing.T) {
+	from, to := "../../../shared/data", t.TempDir()
+	get := func(args ...string) (string, error) {
+		out, err := exec.Command("../../scripts/get-data.sh", append(args, "--data", to)...).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := get("uea/CharacterTrajectories"); err == nil || !strings.HasSuffix(out, "it has no public source; take it from a folder with --from DIR\n") {
+		t.Errorf("error %v, output %q", err, out)
+	}
+	if out, err := get("uea/Character"); err == nil || !strings.Contains(out, " uea uea/ArticularyWordRecognition ") {
+		t.Errorf("error %v, output %q", err, out)
+	}
+	if _, err := os.Stat(from); err != nil {
+		t.Skip("the original files are not in ../shared/data")
+	}
+	if out, err := get("--from", from, "uea/JapaneseVowels/"); err != nil || strings.Count(out, "\n") != 2 {
+		t.Errorf("error %v, output %q", err, out)
+	}
+	if out, err := get("--from", from, "uea"); err != nil || strings.Count(out, "\n") != 8 || strings.Count(out, ": there already\n") != 2 {
+		t.Errorf("error %v, output %q", err, out)
+	}
+	for set, rows := range map[string]string{"artwr": "403", "chart": "1001", "japanesevowels": "448", "basicmotions": "56"} {
+		log := filepath.Join(to, set)
+		if err := exec.Command("datagen", set, "--data", to, "--drop-last=false", "--log", log).Run(); err != nil {
+			t.Errorf("%s: %v", set, err)
+		}
+		if text, err := os.ReadFile(log); err != nil || !strings.Contains(string(text), `"rows":`+rows+`,`) {
+			t.Errorf("%s: %s %v", set, text, err)
+		}
+	}
+}

@@ -43,7 +43,7 @@ datagen mnist --data data --epochs 5 | odeforward --params ck.arrow | evalmodel`
 func list() string {
 	var b strings.Builder
 	for _, entry := range dataset.Table {
-		fmt.Fprintf(&b, "  %-8s %s\n", entry.Name, entry.Summary)
+		fmt.Fprintf(&b, "  %-14s %s\n", entry.Name, entry.Summary)
 	}
 	return b.String()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -14,18 +13,19 @@ import (
 
 // options are datagen's flags and its argument.
 type options struct {
-	name     string // of the data set, empty with --x
-	files    dataset.Files
-	data     string
-	split    string
-	batch    int
-	epochs   int32
-	seed     uint64
-	shuffle  bool
-	start    int64
-	count    int64
-	dropLast bool
-	shard    string
+	name      string // of the data set, empty with --x
+	files     dataset.Files
+	data      string
+	split     string // with a data set: its full name, once checked
+	splitSeed uint64
+	batch     int
+	epochs    int32
+	seed      uint64
+	shuffle   bool
+	start     int64
+	count     int64
+	dropLast  bool
+	shard     string
 
 	part, parts int // of --shard
 }
@@ -38,11 +38,12 @@ func (o *options) define(f *cli.Flags) {
 	f.StringVar(&o.files.T0, "t0", "", "where the interval of each row begins, a number a row, from `FILE` (default: the model's t0)")
 	f.StringVar(&o.files.T1, "t1", "", "where the interval of each row ends, not where it begins, from `FILE` (default: the model's t1)")
 	f.StringVar(&o.data, "data", "", "the data folder is `DIR` (default $ODEPIPE_DATA, else ./data)")
-	cli.Choice(f, &o.split, "split", dataset.Train, dataset.Splits, "which part of the data set; with --x the name of what the files hold")
+	f.StringVar(&o.split, "split", dataset.Train, "which part of the data set, `[RULE:]PART`: train, val, test or extra; by the rule paper, the default of time series, or original, the files' own; with --x the name of what the files hold")
+	f.Uint64Var(&o.splitSeed, "split-seed", 0, "`SEED` of the random cut of the rule paper")
 	f.IntVar(&o.batch, "batch", 128, "`N` rows in a mini-batch")
 	f.Int32Var(&o.epochs, "epochs", 1, "stop after `E` passes over the data; no limit if --count alone is given")
 	f.Uint64Var(&o.seed, "seed", 0, "`SEED` of the order and of generated data, 0 to 2^64-1")
-	f.BoolVar(&o.shuffle, "shuffle", true, "a new random order in every epoch (default true for train, false for val and test)")
+	f.BoolVar(&o.shuffle, "shuffle", true, "a new random order in every epoch (default true for train and extra, false for val and test)")
 	f.Lookup("shuffle").DefValue = "false" // not shown: the usage says it
 	f.Int64Var(&o.start, "start-step", 0, "start with mini-batch `K`, counted from 0 through all epochs")
 	f.Int64Var(&o.count, "count", 0, "stop after `N` mini-batches (default: at the end of the epochs)")
@@ -54,9 +55,6 @@ func (o *options) define(f *cli.Flags) {
 func (o *options) check(c *cli.Context, args []string) error {
 	if len(args) > 0 {
 		o.name = args[0]
-	}
-	if !c.Flags.Changed("shuffle") {
-		o.shuffle = o.split == dataset.Train
 	}
 	if err := o.checkSource(c); err != nil {
 		return err
@@ -78,6 +76,7 @@ func (o *options) check(c *cli.Context, args []string) error {
 func (o *options) checkSource(c *cli.Context) error {
 	given := c.Flags.Changed
 	if o.name == "" {
+		o.shuffle = o.shuffled(given)
 		return o.checkFiles(given)
 	}
 	if given("x") || givenWithX(given) {
@@ -87,7 +86,14 @@ func (o *options) checkSource(c *cli.Context) error {
 	if err != nil {
 		return cli.Usage("%v", err)
 	}
+	if o.split, err = entry.Split(o.split); err != nil {
+		return cli.Usage("%v", err)
+	}
+	o.shuffle = o.shuffled(given)
+	rule, _ := dataset.CutSplit(o.split)
 	switch {
+	case given("split-seed") && rule != dataset.Paper:
+		return cli.Usage("--split-seed has no effect on the split %s of %s", o.split, o.name)
 	case !entry.Files && given("data"):
 		return cli.Usage("--data has no effect: %s is generated", o.name)
 	case entry.Files && given("seed") && !o.shuffle:
@@ -100,6 +106,12 @@ func (o *options) checkSource(c *cli.Context) error {
 		o.data = "data"
 	}
 	return nil
+}
+
+// shuffled tells whether the order is random: as the flag says, else for training rows.
+func (o *options) shuffled(given func(string) bool) bool {
+	_, part := dataset.CutSplit(o.split)
+	return o.shuffle && (given("shuffle") || part == dataset.Train || part == dataset.Extra)
 }
 
 // givenWithX tells whether a flag is given that needs --x.
@@ -116,6 +128,10 @@ func (o *options) checkFiles(given func(string) bool) error {
 		}
 	}
 	switch {
+	case o.files.X != "" && !slices.Contains(dataset.Splits, o.split):
+		return cli.Usage("--split %s: with --x it must be one of %s", o.split, strings.Join(dataset.Splits, ", "))
+	case o.files.X != "" && given("split-seed"):
+		return cli.Usage("--split-seed has no effect with --x")
 	case o.files.X == "" && givenWithX(given):
 		return cli.Usage("--y, --length, --t0 and --t1 need --x")
 	case o.files.X == "":
@@ -154,11 +170,7 @@ func (o *options) load() (*dataset.Set, error) {
 	if o.name == "" {
 		return dataset.LoadFiles(o.files, o.split)
 	}
-	set, err := dataset.Load(o.name, dataset.Request{Folder: o.data, Split: o.split, Seed: o.seed})
-	if errors.Is(err, dataset.ErrSplit) {
-		return nil, cli.Usage("%v", err)
-	}
-	return set, err
+	return dataset.Load(o.name, dataset.Request{Folder: o.data, Split: o.split, SplitSeed: o.splitSeed, Seed: o.seed})
 }
 
 // plan cuts the rows into mini-batches.

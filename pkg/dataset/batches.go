@@ -72,7 +72,7 @@ func NewOrder(plan Plan) *Order {
 func (o *Order) Step(index []int64, step int64) (rows []int64, epoch int32) {
 	p := o.plan
 	if e := step / p.PerEpoch(); e != o.epoch {
-		o.epoch, o.order = e, newPermutation(p.Rows, p.Seed, uint64(e))
+		o.epoch, o.order = e, newPermutation(p.Rows, newSource(streamShuffle, p.Seed, uint64(e)))
 	}
 	first := int(step%p.PerEpoch()) * p.Batch
 	part := min(p.Batch, p.Rows-first) / p.shards() // the rest of an epoch has fewer rows than Size

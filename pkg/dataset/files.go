@@ -21,12 +21,17 @@ type input struct {
 // firstChunk is what readRest allocates for the bytes that a header promises where the file's size is not known.
 const firstChunk = 1 << 20
 
-// find returns the path of a file below the data folder: the first that exists of folder/name and folder/name.gz over
-// the folders, given relative to root. Its error says which were tried and how to get them.
+// find returns the path of a file below the data folder, plain or packed as .gz, as locate does.
 func find(root, name string, folders ...string) (string, error) {
+	return locate(root, []string{name, name + ".gz"}, folders...)
+}
+
+// locate returns the first path that exists of folder/name over the folders, given relative to root, and the names of
+// one file. Its error says which were tried and how to get them.
+func locate(root string, names []string, folders ...string) (string, error) {
 	for _, folder := range folders {
-		for _, suffix := range []string{"", ".gz"} {
-			path := filepath.Join(root, folder, name+suffix)
+		for _, name := range names {
+			path := filepath.Join(root, folder, name)
 			if _, err := os.Stat(path); err == nil {
 				return path, nil
 			} else if !errors.Is(err, fs.ErrNotExist) {
@@ -38,8 +43,8 @@ func find(root, name string, folders ...string) (string, error) {
 	for i, folder := range folders {
 		tried[i] = filepath.Join(root, folder)
 	}
-	return "", fmt.Errorf("%w: neither %s nor %s.gz in %s; fetch it with scripts/get-data.sh, or name the data folder with --data or $ODEPIPE_DATA",
-		ErrMissing, name, name, strings.Join(tried, ", "))
+	return "", fmt.Errorf("%w: neither %s in %s; fetch it with scripts/get-data.sh, or name the data folder with --data or $ODEPIPE_DATA",
+		ErrMissing, strings.Join(names, " nor "), strings.Join(tried, ", "))
 }
 
 // read opens a file, "-" being standard input, unpacks it if its name ends in .gz, and has decode read it.

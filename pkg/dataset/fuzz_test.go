@@ -97,6 +97,51 @@ func FuzzCSV(f *testing.F) {
 	})
 }
 
+func FuzzTS(f *testing.F) {
+	f.Add([]byte("#\xff\n@classLabel true a b\n@data\n1,?:2,3:a\n4:5:b\n"))
+	f.Add([]byte("@dimensions 1\r\n@equalLength true\r\n@seriesLength 2\r\n@classlabel TRUE 1\r\n@data\r\n1,NaN:1"))
+	f.Add([]byte("@timestamps true\n@data\n(0,1):a\n"))
+	f.Add([]byte("@univariate true\n@dimension -1\n@\n@data"))
+	f.Fuzz(func(t *testing.T, data []byte) { checkSeries(t, data, decodeTS) })
+}
+
+func FuzzARFF(f *testing.F) {
+	head := "%\xff\n@relation r\n@attribute 'x y' relational\n@attribute a numeric\n@attribute b numeric\n@end x\n@attribute c {p,'q r'}\n@data\n"
+	f.Add([]byte(head + `'1,2\n?,4',p`))
+	f.Add([]byte(head + `"1,?\nNaN,?\n",'q r'`))
+	f.Add([]byte(head + `'1,2',`))
+	f.Add([]byte("@attribute\n@attribute ' {\n@data\n'"))
+	f.Fuzz(func(t *testing.T, data []byte) { checkSeries(t, data, decodeARFF) })
+}
+
+// checkSeries holds what a decoder of series returns to what the rest of the package relies on.
+func checkSeries(t *testing.T, data []byte, decode func(*input) (*seriesFile, error)) {
+	t.Helper()
+	file, err := decode(reader(data))
+	if err != nil || len(file.cases) == 0 {
+		return
+	}
+	numbers := 0
+	for _, c := range file.cases {
+		if len(c.values) != file.channels || c.length() == 0 || c.class < 0 || int(c.class) >= len(file.classes) {
+			t.Fatalf("%q: a case of %d channels, length %d, class %d", data, len(c.values), c.length(), c.class)
+		}
+		for _, values := range c.values {
+			numbers += len(values)
+			if len(values) != c.length() {
+				t.Fatalf("%q: channels of %d and %d points", data, c.length(), len(values))
+			}
+		}
+	}
+	if numbers > len(data) {
+		t.Fatalf("%d numbers from %d bytes", numbers, len(data))
+	}
+	set := seriesSet(file.cases, []int{0}, make([]scale, file.channels))
+	if set.Columns[0].Values.Len() != set.Columns[0].Shape.Size() {
+		t.Fatalf("%q: %d numbers for %v", data, set.Columns[0].Values.Len(), set.Columns[0].Shape)
+	}
+}
+
 // checkArray holds an array to its shape and to the size of its file, and runs what LoadFiles does with it.
 func checkArray(t *testing.T, a *array, size int) {
 	t.Helper()

@@ -7,12 +7,6 @@ import (
 	"odepipe/pkg/tensor"
 )
 
-// First words of the sources, so that no two uses of a seed share their numbers.
-const (
-	streamShuffle = 1
-	streamRows    = 2
-)
-
 // Sizes of the generated sets; val is as large as test.
 const (
 	generatedTrain = 10_000

@@ -23,10 +23,9 @@ const (
 	minHalf = 4
 )
 
-// newPermutation is the permutation of [0, n) in one epoch of a run; n > 0.
-func newPermutation(n int, seed, epoch uint64) permutation {
+// newPermutation is the permutation of [0, n) that the numbers of a source pick; n > 0.
+func newPermutation(n int, keys source) permutation {
 	p := permutation{n: uint64(n), half: max(minHalf, uint(bits.Len64(uint64(n-1))+1)/2)}
-	keys := newSource(streamShuffle, seed, epoch)
 	for r := range p.keys {
 		p.keys[r] = keys.next()
 	}

@@ -10,6 +10,13 @@ type source uint64
 // golden is 2^64 divided by the golden ratio, made odd.
 const golden = 0x9e3779b97f4a7c15
 
+// First words of the sources, so that no two uses of a seed share their numbers.
+const (
+	streamShuffle = 1 // the order of an epoch
+	streamRows    = 2 // generated rows
+	streamSplit   = 3 // which rows are a split
+)
+
 // mix is SplitMix64's bijection of the 64-bit numbers (Stafford's variant 13).
 func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9

@@ -2,40 +2,35 @@ package dataset
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
-
-// The splits that a data set can have.
-const (
-	Train = "train"
-	Val   = "val"
-	Test  = "test"
-)
-
-// Splits lists them.
-var Splits = []string{Train, Val, Test}
 
 // Entry is a data set that is known by name.
 type Entry struct {
 	Name    string
 	Summary string   // shapes and rows, for help
-	Splits  []string // those it has
+	Splits  []string // those it has, [RULE:]PART, those of the default rule first
 	Files   bool     // it reads files; else it is made from the seed
 	Load    func(Request) (*Set, error)
 }
 
 // Request says which split to load, and from where.
 type Request struct {
-	Folder string // the data folder, for sets with files
-	Split  string
-	Seed   uint64 // for generated sets
+	Folder    string // the data folder, for sets with files
+	Split     string // as Entry.Split takes it
+	SplitSeed uint64 // of the rule Paper
+	Seed      uint64 // for generated sets
 }
 
 // Table is every data set known by name, in the order in which help shows them.
 var Table = []Entry{
 	{"mnist", "digits, x [1, 28, 28], 10 classes: train 60000, test 10000 rows", []string{Train, Test}, true, loadMNIST},
 	{"cifar10", "small pictures, x [3, 32, 32], 10 classes: train 50000, test 10000 rows", []string{Train, Test}, true, loadCIFAR10},
+	{"artwr", "ArticularyWordRecognition, x [144, 9], 25 classes: " + ueaRule, ueaSplits, true, loadUEA("ArticularyWordRecognition")},
+	{"chart", "CharacterTrajectories, x [T, 3], 20 classes: " + ueaRule, ueaSplits, true, loadUEA("CharacterTrajectories")},
+	{"spoad", "SpokenArabicDigits, x [T, 13], 10 classes: " + ueaRule, ueaSplits, true, loadUEA("SpokenArabicDigits")},
+	{"japanesevowels", "JapaneseVowels, x [29, 12], 9 classes: " + ueaRule, ueaSplits, true, loadUEA("JapaneseVowels")},
+	{"basicmotions", "BasicMotions, x [100, 6], 4 classes: " + ueaRule, ueaSplits, true, loadUEA("BasicMotions")},
 	{"spirals", "two interleaved spirals, x [2], 2 classes: " + generatedRows, Splits, false, generated(spiral)},
 	{"annuli", "two concentric annuli, x [2], 2 classes: " + generatedRows, Splits, false, generated(annulus)},
 	{"circle", "density of two noisy circles, x [2], no y: " + generatedRows, Splits, false, generated(circle)},
@@ -59,13 +54,16 @@ func Load(name string, request Request) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(entry.Splits, request.Split) {
-		return nil, fmt.Errorf("%w: %s has no split %q, it has %s", ErrSplit, name, request.Split, strings.Join(entry.Splits, ", "))
+	if request.Split, err = entry.Split(request.Split); err != nil {
+		return nil, err
 	}
 	set, err := entry.Load(request)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	set.Name, set.Split = name, request.Split
+	if rule, _ := CutSplit(set.Split); rule == Paper {
+		set.Split = fmt.Sprintf("%s:%d", set.Split, request.SplitSeed)
+	}
 	return set, nil
 }
