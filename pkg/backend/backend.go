@@ -76,6 +76,11 @@ type Backend interface {
 	Flatten(dst, x tensor.T)
 	Unflatten(dst, x tensor.T)
 
+	// Join writes vectors [C + D] whose features are those of x [C], then those of y [D]. Part writes the features of x from
+	// the given one on that dst has room for.
+	Join(dst, x, y tensor.T)
+	Part(dst, x tensor.T, first int)
+
 	// Gemm writes dst = op(a) op(b) for plain row-major matrices; op transposes where the flag is set.
 	Gemm(dst tensor.T, transA bool, a tensor.T, transB bool, b tensor.T)
 

@@ -308,6 +308,23 @@ func TestImageOperationsAgreeWithTheReference(t *testing.T) {
 	})
 }
 
+func TestPartsOfVectorsAgreeWithTheReference(t *testing.T) {
+	eachSet(t, func(b bench) {
+		for _, n := range []int{1, 16, 35} {
+			for _, size := range [][2]int{{1, 1}, {7, 32}, {0, 3}, {5, 0}} {
+				x, y, joined := b.random(n, tensor.Of(size[0])), b.random(n, tensor.Of(size[1])), b.random(n, tensor.Of(size[0]+size[1]))
+				b.fast.Join(joined.fast, x.fast, y.fast)
+				b.exact.Join(joined.exact, x.exact, y.exact)
+				b.agree("joined vectors", joined, 0)
+				joined = b.random(n, joined.exact.Shape)
+				b.fast.Part(y.fast, joined.fast, size[0])
+				b.exact.Part(y.exact, joined.exact, size[0])
+				b.agree("part of vectors", y, 0)
+			}
+		}
+	})
+}
+
 func TestUpdatesAgreeWithTheReference(t *testing.T) {
 	eachSet(t, func(b bench) {
 		for _, size := range []int{1, 35, 20000} {

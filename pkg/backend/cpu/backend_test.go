@@ -80,6 +80,8 @@ func (o *everyOperation) run() {
 	be.Dot(o.sums, o.x, o.dx)
 	be.Flatten(be.Batch(100, tensor.Of(o.y.Shape.Size())), o.y)
 	be.AvgPool(be.Batch(100, tensor.Of(g.Out, 3, 3)), 2, o.y)
+	be.Part(be.Batch(100, tensor.Of(5)), o.y, 3)
+	be.Join(be.Batch(100, tensor.Of(o.y.Shape.Size()+o.x.Shape.Size())), o.y, o.x)
 	be.EigenScale(o.gramY, o.gramY, 0.9, 1, 1)
 	be.Release(mark)
 }

@@ -101,3 +101,29 @@ func transposeRows(dst, src []float32, p, q int) {
 		}
 	}
 }
+
+// Join writes the features of x, then those of y.
+func (be *Backend) Join(dst, x, y tensor.T) {
+	size, split := dst.Shape.Size(), x.Shape.Size()
+	if dst.N == 0 || x.N != dst.N || y.N != dst.N || size != split+y.Shape.Size() {
+		panic("cpu: parts do not fit")
+	}
+	copyFeatures(floats(dst), floats(x), size, split, split, blocks(dst.N))
+	copyFeatures(floats(dst)[split*lanes:], floats(y), size, size-split, size-split, blocks(dst.N))
+}
+
+// Part writes the features of x from the first on, as many as dst has.
+func (be *Backend) Part(dst, x tensor.T, first int) {
+	size, whole := dst.Shape.Size(), x.Shape.Size()
+	if dst.N == 0 || x.N != dst.N || first < 0 || first+size > whole {
+		panic("cpu: the part does not fit")
+	}
+	copyFeatures(floats(dst), floats(x)[first*lanes:], size, whole, size, blocks(dst.N))
+}
+
+// copyFeatures copies so many features of each block from samples of one size to samples of another.
+func copyFeatures(dst, src []float32, sizeDst, sizeSrc, count, blocks int) {
+	for b := range blocks {
+		copy(dst[b*sizeDst*lanes:][:count*lanes], src[b*sizeSrc*lanes:][:count*lanes])
+	}
+}

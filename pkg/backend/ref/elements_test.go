@@ -131,6 +131,18 @@ func TestImages(t *testing.T) {
 	testkit.Close(t, "weighted sum", image.Buf.F64, []float64{-8, -140}, 0, 0)
 }
 
+func TestPartsOfVectors(t *testing.T) {
+	be := ref.New()
+	joined := be.Batch(2, tensor.Of(3))
+	be.Join(joined, batch(be, []float64{1, 2}, 2, 1), batch(be, []float64{3, 4, 5, 6}, 2, 2))
+	testkit.Close(t, "joined vectors", joined.Buf.F64, []float64{1, 3, 4, 2, 5, 6}, 0, 0)
+	part := be.Batch(2, tensor.Of(2))
+	be.Part(part, joined, 0)
+	testkit.Close(t, "the first two features", part.Buf.F64, []float64{1, 3, 2, 5}, 0, 0)
+	be.Part(part, joined, 1)
+	testkit.Close(t, "the last two features", part.Buf.F64, []float64{3, 4, 5, 6}, 0, 0)
+}
+
 func TestActivations(t *testing.T) {
 	inf := math.Inf(1)
 	cases := map[backend.Activation]struct{ x, y []float64 }{

@@ -49,3 +49,32 @@ func (*Backend) Unflatten(dst, x tensor.T) {
 	out, in := numbers(dst), numbers(x)
 	eachElement(dst, func(here, there int) { out[here] = in[there] })
 }
+
+// Join writes the features of x [N, C], then those of y [N, D], as dst [N, C + D].
+func (*Backend) Join(dst, x, y tensor.T) {
+	mustMatch(dst.N, x.N)
+	mustMatch(dst.N, y.N)
+	out, left, right := numbers(dst), numbers(x), numbers(y)
+	size, split := dst.Shape.Size(), x.Shape.Size()
+	mustMatch(size, split+y.Shape.Size())
+	for i := range out {
+		if n, d := i/size, i%size; d < split {
+			out[i] = left[n*split+d]
+		} else {
+			out[i] = right[n*(size-split)+d-split]
+		}
+	}
+}
+
+// Part writes the features of x from the first on, as many as dst has.
+func (*Backend) Part(dst, x tensor.T, first int) {
+	mustMatch(dst.N, x.N)
+	out, in := numbers(dst), numbers(x)
+	size, whole := dst.Shape.Size(), x.Shape.Size()
+	if first < 0 || first+size > whole {
+		panic("ref: shape mismatch")
+	}
+	for i := range out {
+		out[i] = in[i/size*whole+first+i%size]
+	}
+}
