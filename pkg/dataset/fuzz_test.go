@@ -5,6 +5,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"odepipe/pkg/tensor"
@@ -112,6 +115,41 @@ func FuzzARFF(f *testing.F) {
 	f.Add([]byte(head + `'1,2',`))
 	f.Add([]byte("@attribute\n@attribute ' {\n@data\n'"))
 	f.Fuzz(func(t *testing.T, data []byte) { checkSeries(t, data, decodeARFF) })
+}
+
+func FuzzMiniBooNE(f *testing.F) {
+	event := strings.Repeat(" 0.5", boosterColumns) + "\n"
+	f.Add([]byte(" 2 1\n" + event + event + event))
+	f.Add([]byte("1 1\n-999 " + event[4:] + event))
+	f.Add([]byte("1073741823 1073741823\n" + event))
+	f.Add([]byte("0 0\n"))
+	f.Fuzz(func(t *testing.T, data []byte) { checkRaw(t, data, readMiniBooNE) })
+}
+
+func FuzzGas(f *testing.F) {
+	reading := "0.01 0 0" + strings.Repeat(" -50.85 3", gasSensors/2) + "\r\n"
+	f.Add([]byte("Time (seconds), sensors\r\n" + strings.Repeat(reading, 9)))
+	f.Add([]byte(strings.Repeat("0 0 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n", 8)))
+	f.Add([]byte("\n\n \nx\n"))
+	f.Fuzz(func(t *testing.T, data []byte) { checkRaw(t, data, readGas) })
+}
+
+// checkRaw holds what a reader of an original table returns to what the rest of the package relies on.
+func checkRaw(t *testing.T, data []byte, prepare func(path string) ([][]float64, error)) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "raw.txt")
+	if err := os.WriteFile(path, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	columns, err := prepare(path)
+	if err != nil {
+		return
+	}
+	for _, column := range columns {
+		if len(column) != len(columns[0]) || len(column) == 0 || len(column) > len(data) {
+			t.Fatalf("%q: columns of %d and %d rows", data, len(columns[0]), len(column))
+		}
+	}
 }
 
 // checkSeries holds what a decoder of series returns to what the rest of the package relies on.
