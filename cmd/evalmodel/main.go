@@ -16,7 +16,7 @@ func program() cli.Program {
 	return cli.Program{
 		Name:    "evalmodel",
 		Purpose: "Print the loss, accuracy and number of evaluations of a model over all samples of a stream.",
-		Usage:   "[flags]",
+		Usage:   "[flags]\nsample --params FILE --count N [flags]\ndensity --params FILE [flags]",
 		Define: func(f *cli.Flags) {
 			cli.Choice(f, &by, "by", "all", []string{"all", "class"}, "add the figures of each true class")
 			f.StringVar(&path, "predictions", "", "write a CSV `FILE` with a row per sample: index, loss, and the true and predicted class")
@@ -52,8 +52,9 @@ func program() cli.Program {
 			return json.NewEncoder(os.Stdout).Encode(figures)
 		},
 		Input:  "sample table of kind state, from odeforward",
-		Output: `one JSON object: {"samples": ..., "loss": ..., "accuracy": ..., "nfe": ...}`,
+		Output: `one JSON object: {"samples": ..., "loss": ..., "accuracy": ... or "nll": ..., "bits_per_dim": ..., "nfe": ...}`,
 		Examples: `datagen mnist --split=test --batch=500 | odeforward --params=ck.arrow | evalmodel
 evalmodel --by=class --predictions=predictions.csv < state.arrow`,
+		Commands: []cli.Program{sampleProgram(), densityProgram()},
 	}
 }

@@ -11,7 +11,7 @@ import (
 func main() { cli.Main(program()) }
 
 func program() cli.Program {
-	var params, trace string
+	var params, divergence, trace string
 	var o pipeline.ForwardOptions
 	return cli.Program{
 		Name:    "odeforward",
@@ -21,6 +21,8 @@ func program() cli.Program {
 			cli.ParamsFlag(f, &params)
 			f.BoolVar(&o.KeepInitial, "keep-initial", false, "write the states at t0 too, as <block>.x0")
 			f.BoolVar(&o.PathCosts, "path-costs", false, "write the integrals of ||F||^2 and ||dF/dx||_F^2 (estimated with one probe) along every sample's path, as <block>.kinetic and <block>.jacobian")
+			cli.Choice(f, &divergence, "divergence", "auto", pipeline.Divergences,
+				"of flows: as the model says, exactly by all unit vectors, or auto: exact but on a training split")
 			cli.TraceFlag(f, &trace)
 		},
 		Run: func(c *cli.Context, _ []string) error {
@@ -33,7 +35,7 @@ func program() cli.Program {
 			if err != nil {
 				return err
 			}
-			o.Trace = file.Writer()
+			o.Trace, o.Divergence = file.Writer(), pipeline.Divergence(divergence)
 			progress := c.Progress(-1, "mini-batches")
 			o.Backend = c.Backend
 			o.Done = func(r pipeline.BatchRecord) {

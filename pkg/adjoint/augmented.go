@@ -53,15 +53,17 @@ type augmented struct {
 	begun     bool      // the first evaluation, at (t1, x1), has been
 	dphi, dt1 []float64 // of it
 
-	x, value  tensor.T   // of the path, and F there
-	cotangent tensor.T   // -(a + l_F)
-	tangent   tensor.T   // F_x e
-	dt        []float64  // H_t
-	params    []tensor.T // of one evaluation, for Accumulate
+	x, value  tensor.T       // of the path, and F there
+	cotangent tensor.T       // -(a + l_F)
+	along     []nn.Direction // the probes
+	tangents  []tensor.T     // F_x e_p, and what they are multiplied by; at least one for implicit methods
+	dt        []float64      // H_t
+	params    []tensor.T     // of one evaluation, for Accumulate
 	plainDt   tensor.T
 	weights   [][]float64
 	terms     [2]tensor.T
 	coef      [2]float64
+	rows      [2][]float64
 }
 
 var (
@@ -76,12 +78,16 @@ func newAugmented(p *Problem, l layout, a tensor.T, path *path) *augmented {
 		cotangent: be.Batch(a.N, a.Shape), dt: make([]float64, 1), weights: make([][]float64, 1)}
 	if p.Span != nil {
 		f.dt = make([]float64, a.N)
+		f.rows = [2][]float64{make([]float64, a.N), make([]float64, a.N)}
 	}
 	if path != nil {
 		f.x, f.value = be.Batch(a.N, a.Shape), be.Batch(a.N, a.Shape)
 	}
-	if p.Costs.Jacobian != 0 || implicit(p.Solver.Method) {
-		f.tangent = be.Batch(a.N, a.Shape)
+	if p.Costs.tangents() {
+		f.along, f.tangents = directions(p, a)
+	}
+	if implicit(p.Solver.Method) && f.tangents == nil {
+		f.tangents = []tensor.T{be.Batch(a.N, a.Shape)}
 	}
 	if p.Solver.Control == ode.BySample {
 		f.plainDt = be.Plain(tensor.Of(1))
@@ -165,9 +171,9 @@ func (f linear) JVP(dst, v ode.State) {
 			f.field.VJP(want, f.cotangent)
 			continue
 		}
-		f.be.Combine(f.tangent, minusOne, f.point[i:i+1]...)
-		f.clock.scale(f.be, f.tangent)
-		f.field.PairVJP(want, tensor.T{}, f.cotangent, f.tangent)
+		f.be.Combine(f.tangents[0], minusOne, f.point[i:i+1]...)
+		f.clock.scale(f.be, f.tangents[0])
+		f.field.PairVJP(want, tensor.T{}, f.cotangent, f.tangents[0])
 	}
 	if l.x >= 0 {
 		f.clock.scale(f.be, dst[l.x])
@@ -192,18 +198,32 @@ func (f *augmented) evaluate(value tensor.T, s []float64, y ode.State) {
 
 // adjoint writes what is wanted of -H_x, -H_theta, -H_t, times dt/ds and, unless it is nil, a weight for each sample.
 func (f *augmented) adjoint(want nn.Cotangents, a, value tensor.T, weight []float64) {
-	f.terms = [2]tensor.T{a, value}
-	f.coef = [2]float64{-1, -2 * f.costs.Kinetic} // d||F||^2 = 2 F^T dF
-	f.be.Combine(f.cotangent, f.coef[:], f.terms[:]...)
+	f.sum(f.cotangent, -1, a, -2*f.costs.Kinetic, value) // d||F||^2 = 2 F^T dF
 	f.weigh(f.cotangent, weight)
-	if f.costs.Jacobian == 0 {
+	if !f.costs.tangents() {
 		f.field.VJP(want, f.cotangent)
 		return
 	}
-	f.field.JVP(f.tangent, nn.Direction{Dx: f.costs.Probe})
-	f.be.Combine(f.tangent, []float64{-2 * f.costs.Jacobian}, f.tangent) // d||F_x e||^2 = 2 (F_x e)^T d(F_x e)
-	f.weigh(f.tangent, weight)
-	f.field.PairVJP(want, tensor.T{}, f.cotangent, f.tangent)
+	f.field.JVPs(f.tangents, f.along)
+	for p, tangent := range f.tangents {
+		f.sum(tangent, -f.costs.Divergence, f.along[p].Dx, -2*f.costs.Jacobian, tangent) // d||F_x e||^2 = 2 (F_x e)^T d(F_x e)
+		f.weigh(tangent, weight)
+	}
+	f.field.PairVJPs(want, nil, f.cotangent, f.tangents)
+}
+
+// sum writes dst = a x + b sigma y, where sigma is the sign of dt, of each sample its own if need be.
+func (f *augmented) sum(dst tensor.T, a float64, x tensor.T, b float64, y tensor.T) {
+	f.terms = [2]tensor.T{x, y}
+	f.coef = [2]float64{a, b * f.clock.direction}
+	if b == 0 || f.clock.span == nil {
+		f.be.Combine(dst, f.coef[:], f.terms[:]...)
+		return
+	}
+	for n, sign := range f.clock.sign {
+		f.rows[0][n], f.rows[1][n] = a, b*sign
+	}
+	f.be.CombineEach(dst, f.rows[:], f.terms[:]...)
 }
 
 func (f *augmented) weigh(x tensor.T, weight []float64) {
@@ -220,20 +240,34 @@ func (f *augmented) begin(a, value tensor.T) {
 	sum := make([]float64, a.N)
 	f.be.Dot(sum, a, value)
 	f.dphi = f.total(sum)
-	square := make([]float64, a.N)
-	add := func(weight float64, x tensor.T) {
-		clear(square)
-		f.be.Dot(square, x, x)
-		for n, s := range square {
+	product := make([]float64, a.N)
+	add := func(weight float64, x, y tensor.T) {
+		clear(product)
+		f.be.Dot(product, x, y)
+		for n, s := range product {
 			sum[n] += weight * s
 		}
 	}
-	if f.costs.Kinetic != 0 {
-		add(f.costs.Kinetic, value)
+	unsigned := func(weight float64, x tensor.T) {
+		if f.clock.span == nil {
+			add(weight*f.clock.direction, x, x)
+			return
+		}
+		clear(product)
+		f.be.Dot(product, x, x)
+		for n, s := range product {
+			sum[n] += weight * s * f.clock.sign[n]
+		}
 	}
-	if f.costs.Jacobian != 0 {
-		f.field.JVP(f.tangent, nn.Direction{Dx: f.costs.Probe})
-		add(f.costs.Jacobian, f.tangent)
+	if f.costs.Kinetic != 0 {
+		unsigned(f.costs.Kinetic, value)
+	}
+	if f.costs.tangents() {
+		f.field.JVPs(f.tangents, f.along)
+		for p, tangent := range f.tangents {
+			unsigned(f.costs.Jacobian, tangent)
+			add(f.costs.Divergence, f.along[p].Dx, tangent)
+		}
 	}
 	f.dt1 = f.total(sum)
 }
@@ -255,7 +289,21 @@ func (f *augmented) ownVectors() bool { return f.layout.t > f.layout.q }
 
 // bare says whether the cotangent of the adjoint is -a, so that it can be sampled on the way.
 func (f *augmented) bare() bool {
-	return !f.ownVectors() && f.costs.Kinetic == 0 && f.costs.Jacobian == 0 && f.clock.span == nil
+	return !f.ownVectors() && f.costs.weightless() && f.clock.span == nil
+}
+
+// tap shows the layers' inputs and the cotangents that a and, in a flow, the cotangent of the divergence have there.
+func (f *augmented) tap(t nn.Tap, a tensor.T) {
+	want := nn.Cotangents{Tap: t}
+	if f.costs.Divergence == 0 {
+		f.field.VJP(want, a)
+		return
+	}
+	f.field.JVPs(f.tangents, f.along)
+	for p, tangent := range f.tangents {
+		f.be.Combine(tangent, []float64{f.costs.Divergence}, f.along[p].Dx)
+	}
+	f.field.PairVJPs(want, nil, a, f.tangents)
 }
 
 // vectors are the q_i, or a in their place where there are none.

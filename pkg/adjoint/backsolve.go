@@ -43,7 +43,7 @@ func solveBack(p *Problem, path *path, x1, a1 tensor.T, w Want) (Gradient, error
 	f := newAugmented(p, l, a1, path)
 	state := f.start(p, x1, a1, w.Vectors)
 	var field ode.Field = f
-	if p.Costs.Kinetic == 0 && p.Costs.Jacobian == 0 {
+	if p.Costs.weightless() {
 		field = linear{f}
 	}
 	problem := ode.Problem{Field: field, Quadrature: l.end - l.t, Block: p.Block, Trace: p.Trace}

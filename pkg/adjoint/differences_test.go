@@ -20,7 +20,8 @@ type moving struct {
 	chain  *nn.Chain
 	params int
 	make   func(p *adjoint.Problem) // settings of the problem in hand
-	c      []float64                // loss sum_n <c_n, x_n(t1)> + costs
+	probes int
+	c      []float64 // loss sum_n <c_n, x_n(t1)> + costs
 }
 
 const movingSamples, movingDims = 3, 2
@@ -30,7 +31,7 @@ func newMoving(t *testing.T, settings func(p *adjoint.Problem)) *moving {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &moving{be: ref.New(), chain: chain, make: settings, c: testkit.Normal(3, movingSamples*movingDims)}
+	m := &moving{be: ref.New(), chain: chain, make: settings, probes: 1, c: testkit.Normal(3, movingSamples*movingDims)}
 	for _, p := range chain.Params() {
 		m.params += p.Shape.Size()
 	}
@@ -54,16 +55,18 @@ func (m *moving) problem(theta, t0, t1 []float64) *adjoint.Problem {
 	}
 	bound := m.chain.Bind(m.be, movingSamples, values)
 	bound.AllowVJP()
-	bound.AllowJVP()
+	bound.AllowProbes(m.probes)
 	p := &adjoint.Problem{Backend: m.be, Field: bound, Params: m.chain.Params(), Block: "ode", T0: t0[0], T1: t1[0]}
 	if len(t0) > 1 {
 		p.Span = &adjoint.Span{T0: slices.Clone(t0), T1: slices.Clone(t1)}
 	}
 	m.make(p)
-	if p.Costs.Jacobian != 0 {
-		p.Costs.Probe = m.batch(testkit.Normal(9, movingSamples*movingDims))
+	if p.Costs.Jacobian != 0 || p.Costs.Divergence != 0 {
+		for i := range m.probes {
+			p.Costs.Probes = append(p.Costs.Probes, m.batch(testkit.Normal(uint64(9+i), movingSamples*movingDims)))
+		}
 	}
-	p.Costs.Measure = p.Costs.Kinetic != 0 || p.Costs.Jacobian != 0
+	p.Costs.Measure = p.Costs.Kinetic != 0 || p.Costs.Jacobian != 0 || p.Costs.Divergence != 0
 	return p
 }
 
@@ -84,6 +87,9 @@ func (m *moving) loss(t *testing.T, theta, x0, t0, t1 []float64) float64 {
 	}
 	for _, v := range end.Jacobian {
 		sum += p.Costs.Jacobian * v
+	}
+	for _, v := range end.Divergence {
+		sum += p.Costs.Divergence * v
 	}
 	return sum
 }
@@ -119,7 +125,7 @@ func fine(p *adjoint.Problem) {
 }
 
 func TestDerivativesByEverythingAgreeWithDifferences(t *testing.T) {
-	costs := []adjoint.Costs{{}, {Kinetic: 0.3}, {Jacobian: 0.2}, {Kinetic: 0.1, Jacobian: 0.4}}
+	costs := []adjoint.Costs{{}, {Kinetic: 0.3}, {Jacobian: 0.2}, {Divergence: -0.4}, {Divergence: 0.5, Kinetic: 0.1, Jacobian: 0.4}}
 	intervals := map[string][2][]float64{
 		"one interval":             {{0.2}, {1.1}},
 		"one interval, backwards":  {{1}, {0.3}},
@@ -128,13 +134,16 @@ func TestDerivativesByEverythingAgreeWithDifferences(t *testing.T) {
 	for name, interval := range intervals {
 		for _, cost := range costs {
 			for _, method := range adjoint.Methods {
-				t.Run(fmt.Sprintf("%s, %v, %s", name, cost, method), func(t *testing.T) {
-					m := newMoving(t, func(p *adjoint.Problem) {
-						fine(p)
-						p.Method, p.Costs = method, cost
+				for probes := 1; probes == 1 || probes == 2 && (cost.Divergence != 0 || cost.Jacobian != 0); probes++ {
+					t.Run(fmt.Sprintf("%s, %v, %s, %d probes", name, cost, method, probes), func(t *testing.T) {
+						m := newMoving(t, func(p *adjoint.Problem) {
+							fine(p)
+							p.Method, p.Costs = method, cost
+						})
+						m.probes = probes
+						m.check(t, interval[0], interval[1], 1e-6, 1e-6)
 					})
-					m.check(t, interval[0], interval[1], 1e-6, 1e-6)
-				})
+				}
 			}
 		}
 	}

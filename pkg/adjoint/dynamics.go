@@ -9,13 +9,16 @@ import (
 
 // End is what a forward solve yields, in arena memory.
 type End struct {
-	X                 tensor.T // x(t1)
-	Kinetic, Jacobian []float64
-	Stats             ode.Stats
+	X tensor.T // x where the solve ends
+	Integrals
+	Stats ode.Stats
 }
 
-// Solve integrates the block from x0 at t0 to t1, and the costs where they are asked for: Kinetic and Jacobian are those
-// of each sample, nil where there is none. observe may be nil. Errors are those of ode.Solve.
+// Integrals are the costs of each sample without their weights; nil where there is none.
+type Integrals struct{ Divergence, Kinetic, Jacobian []float64 }
+
+// Solve integrates the block from x0, and the costs where they are to be measured: without probes the kinetic one alone.
+// observe may be nil. Errors are those of ode.Solve.
 func Solve(p *Problem, x0 tensor.T, observe func(*ode.Dense)) (End, error) {
 	f := newDynamics(p, x0)
 	state := ode.State{x0}
@@ -24,29 +27,36 @@ func Solve(p *Problem, x0 tensor.T, observe func(*ode.Dense)) (End, error) {
 		p.Backend.Combine(integral, nil)
 		state = append(state, integral)
 	}
-	problem := ode.Problem{Field: f, Quadrature: f.costs, Norm: ode.First(1), Block: p.Block, Trace: p.Trace}
+	followed := 1
+	if f.costs > 1 && p.Costs.Divergence != 0 {
+		followed = 2
+	}
+	problem := ode.Problem{Field: f, Quadrature: f.costs, Norm: ode.First(followed), Block: p.Block, Trace: p.Trace}
 	from, to := p.interval()
 	end, stats, err := ode.Solve(p.Backend, problem, state, from, to, p.Forward, observe)
 	if err != nil {
 		return End{Stats: stats}, err
 	}
 	result := End{X: end[0], Stats: stats}
-	for i, integral := range []*[]float64{&result.Kinetic, &result.Jacobian}[:f.costs] {
+	list := []*[]float64{&result.Divergence, &result.Jacobian, &result.Kinetic}
+	for i, integral := range list[len(list)-f.costs:] {
 		*integral = make([]float64, x0.N)
 		p.Backend.Download(tensor.Buffer{F64: *integral}, end[1+i])
 	}
 	return result, nil
 }
 
-// dynamics is the field of the state (x, int ||F||^2, int ||F_x e||^2), the last two as far as there are costs.
+// dynamics is the field of the state (x, int sum_p e_p^T F_x e_p, int sum_p ||F_x e_p||^2, int ||F||^2): of the integrals
+// all, the last, or none.
 type dynamics struct {
-	be      backend.Backend
-	field   *nn.Bound
-	clock   clock
-	costs   int      // 0, 1 or 2 of them
-	probe   tensor.T // e
-	tangent tensor.T // F_x e
-	sum     []float64
+	be       backend.Backend
+	field    *nn.Bound
+	clock    clock
+	costs    int // 0, 1 or 3 of them
+	probes   []tensor.T
+	along    []nn.Direction // the same
+	tangents []tensor.T     // F_x e_p
+	sum      []float64
 }
 
 var _ ode.Field = (*dynamics)(nil)
@@ -57,24 +67,41 @@ func newDynamics(p *Problem, x tensor.T) *dynamics {
 		return f
 	}
 	f.costs, f.sum = 1, make([]float64, x.N)
-	if p.Costs.jacobian() {
-		f.costs, f.probe, f.tangent = 2, p.Costs.Probe, p.Backend.Batch(x.N, x.Shape)
+	if len(p.Costs.Probes) > 0 {
+		f.costs, f.probes = 3, p.Costs.Probes
+		f.along, f.tangents = directions(p, x)
 	}
 	return f
 }
 
-// Eval writes dst = (F, ||F||^2, ||F_x e||^2).
+// directions are the probes as directions, and room for the tangents along them.
+func directions(p *Problem, x tensor.T) (along []nn.Direction, tangents []tensor.T) {
+	for _, e := range p.Costs.Probes {
+		along, tangents = append(along, nn.Direction{Dx: e}), append(tangents, p.Backend.Batch(x.N, x.Shape))
+	}
+	return along, tangents
+}
+
+// Eval writes F and the integrands.
 func (f *dynamics) Eval(dst ode.State, t []float64, y ode.State, e ode.Evaluation) {
 	f.field.Forward(dst[0], f.clock.at(t), y[0])
 	if e.Quadrature && f.costs > 0 {
-		f.square(dst[1], dst[0])
+		f.pairs(dst[f.costs], dst[:1], dst[:1])
 		if f.costs > 1 {
-			f.field.JVP(f.tangent, nn.Direction{Dx: f.probe})
-			f.square(dst[2], f.tangent)
+			f.field.JVPs(f.tangents, f.along)
+			f.pairs(dst[1], f.probes, f.tangents)
+			f.pairs(dst[2], f.tangents, f.tangents)
 		}
 	}
-	for _, part := range dst[:1+f.costs] {
-		f.clock.scale(f.be, part)
+	f.clock.scale(f.be, dst[0])
+	switch {
+	case !e.Quadrature:
+	case f.costs == 1:
+		f.clock.scaleSize(f.be, dst[1])
+	case f.costs == 3:
+		f.clock.scale(f.be, dst[1])
+		f.clock.scaleSize(f.be, dst[2])
+		f.clock.scaleSize(f.be, dst[3])
 	}
 }
 
@@ -84,9 +111,11 @@ func (f *dynamics) JVP(dst, v ode.State) {
 	f.clock.scale(f.be, dst[0])
 }
 
-// square writes the squared norm of every sample.
-func (f *dynamics) square(dst, x tensor.T) {
+// pairs writes sum_p <x_p, y_p> of every sample.
+func (f *dynamics) pairs(dst tensor.T, x, y []tensor.T) {
 	clear(f.sum)
-	f.be.Dot(f.sum, x, x)
+	for p := range x {
+		f.be.Dot(f.sum, x[p], y[p])
+	}
 	f.be.Upload(dst, tensor.Buffer{F64: f.sum})
 }

@@ -48,27 +48,35 @@ type Problem struct {
 //	t_n = t0_n + s (t1_n - t0_n)      dx_n/ds = (t1_n - t0_n) F(t_n, x_n)
 type Span struct{ T0, T1 []float64 }
 
-// Costs are integrals along the path. Each is a sum over the dimensions and adds its weight times its sum over the samples to L:
+// Costs are integrals along the path, from where the solve starts to where it ends. Each adds its weight times its sum over
+// the samples to L:
 //
-//	Kinetic    int ||F||^2 dt
-//	Jacobian   int ||F_x e||^2 dt,  whose mean over probes e with E[e e^T] = I is int ||F_x||_F^2 dt  (Finlay et al. 2020)
+//	Divergence   int sum_p e_p^T F_x e_p dt
+//	Kinetic      int ||F||^2 |dt|
+//	Jacobian     int sum_p ||F_x e_p||^2 |dt|
 //
-// They are quadratures: the step sizes do not follow them.
+// With the unit vectors as probes e_p the sums are the trace and the squared Frobenius norm of F_x; with one probe whose
+// mean of e e^T is 1 they are so in the mean (Hutchinson). All are quadratures. The step sizes follow the divergence, of
+// which the loss of a flow is made, but not the others.
 type Costs struct {
-	Kinetic, Jacobian float64  // weights in L
-	Probe             tensor.T // e, a batch of x's shape; the zero T leaves the Jacobian cost out
-	Measure           bool     // integrate the costs forwards even if their weights are 0
+	Divergence, Kinetic, Jacobian float64    // weights in L
+	Probes                        []tensor.T // e_p, batches of x's shape; none leave the first and the last cost out
+	Measure                       bool       // integrate the costs forwards, even if their weights are 0
 }
 
 // times scales the weights.
 func (c Costs) times(factor float64) Costs {
+	c.Divergence *= factor
 	c.Kinetic *= factor
 	c.Jacobian *= factor
 	return c
 }
 
-// jacobian says whether there is a probe.
-func (c Costs) jacobian() bool { return c.Probe.N > 0 }
+// tangents says whether the loss depends on derivatives of F along the probes.
+func (c Costs) tangents() bool { return c.Divergence != 0 || c.Jacobian != 0 }
+
+// weightless says whether L has no costs.
+func (c Costs) weightless() bool { return c.Kinetic == 0 && !c.tangents() }
 
 // Gradient is what a backward solve yields. Tensors are in arena memory. Sums over the batch have one element, values by
 // sample, where the problem has a Span, one for each.
@@ -93,7 +101,7 @@ func (p *Problem) common() ode.Options {
 
 // NeedsJVP says whether the solves need derivatives of F along directions, so that AllowJVP must have been called.
 func (p *Problem) NeedsJVP() bool {
-	return p.Costs.jacobian() || implicit(p.Forward.Method) || implicit(p.Solver.Method)
+	return len(p.Costs.Probes) > 0 || implicit(p.Forward.Method) || implicit(p.Solver.Method)
 }
 
 // implicit says whether the stages of a method solve equations.
@@ -112,22 +120,29 @@ func (p *Problem) interval() (from, to float64) {
 
 // clock turns the solver's time into F's.
 type clock struct {
-	span   *Span
-	length []float64   // t1 - t0 of each sample
-	root   []float64   // sqrt |t1 - t0|
-	times  []float64   // scratch
-	coef   [][]float64 // scratch: one row
+	span      *Span
+	length    []float64   // t1 - t0 of each sample
+	root      []float64   // sqrt |t1 - t0|
+	size      []float64   // |t1 - t0|
+	sign      []float64   // of t1 - t0
+	direction float64     // sign of t1 - t0, where all samples have one
+	times     []float64   // scratch
+	coef      [][]float64 // scratch: one row
 }
 
 func newClock(p *Problem, samples int) clock {
-	c := clock{span: p.Span}
+	c := clock{span: p.Span, direction: math.Copysign(1, p.T1-p.T0)}
 	if p.Span == nil {
 		return c
 	}
-	c.times, c.length, c.root, c.coef = make([]float64, samples), make([]float64, samples), make([]float64, samples), make([][]float64, 1)
+	c.coef = make([][]float64, 1)
+	for _, list := range []*[]float64{&c.times, &c.length, &c.root, &c.size, &c.sign} {
+		*list = make([]float64, samples)
+	}
 	for n := range c.length {
 		c.length[n] = p.Span.T1[n] - p.Span.T0[n]
-		c.root[n] = math.Sqrt(math.Abs(c.length[n]))
+		c.size[n] = math.Abs(c.length[n])
+		c.root[n], c.sign[n] = math.Sqrt(c.size[n]), math.Copysign(1, c.length[n])
 	}
 	return c
 }
@@ -149,4 +164,16 @@ func (c *clock) scale(be backend.Backend, x tensor.T) {
 		c.coef[0] = c.length
 		be.CombineEach(x, c.coef, x)
 	}
+}
+
+// scaleSize multiplies a batch by |dt| where the solve integrates over dt, or by |dt/ds|.
+func (c *clock) scaleSize(be backend.Backend, x tensor.T) {
+	if c.span == nil {
+		if c.direction < 0 {
+			be.Combine(x, minusOne, x)
+		}
+		return
+	}
+	c.coef[0] = c.size
+	be.CombineEach(x, c.coef, x)
 }

@@ -64,7 +64,7 @@ func (s *samples) tap(into *Factors, ds float64) nn.Tap {
 func (s *samples) add(into *Factors, ds float64, q []tensor.T) {
 	f := s.field
 	if !f.ownVectors() {
-		f.field.VJP(nn.Cotangents{Tap: s.tap(into, ds)}, q[0])
+		f.tap(s.tap(into, ds), q[0])
 		return
 	}
 	weightA := ds * s.dt

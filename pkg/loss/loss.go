@@ -22,6 +22,7 @@ type Loss struct {
 	Name    string
 	Doc     string
 	Classes bool // targets are classes, so accuracy makes sense
+	Density bool // there are no targets: the model is a flow
 
 	check func(pred tensor.Shape, target Target, rows int) error
 	row   func(pred, grad []float64, target Target, n int) float64
@@ -43,7 +44,7 @@ func (l Loss) Row(pred, grad []float64, target Target, n int) float64 {
 }
 
 // Table lists every loss in display order.
-var Table = []Loss{crossEntropy, mse}
+var Table = []Loss{crossEntropy, mse, nll}
 
 // ByName finds a loss.
 func ByName(name string) (Loss, bool) {

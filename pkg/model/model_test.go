@@ -98,7 +98,7 @@ func TestMistakesInModelFiles(t *testing.T) {
 		{"a negative tolerance", "rtol = 1e-4", "rtol = -1", `model file: block 2: solver: rtol must be above 0, not -1`},
 		{"an infinite time", "solver", "t1 = inf\nsolver", `model file: block 2: t1 must be a finite number, not +Inf`},
 		{"an empty interval", "solver", "t1 = 0\nsolver", `model file: block 2: t0 and t1 are both 0`},
-		{"a strange input", "input = [2]", "input = [2, 3]", `model file: input must be [features] or [channels, height, width], not [2 3]`},
+		{"a strange input", "input = [2]", "input = [2, 3, 4, 5]", `model file: input must be [features], [channels, height, width] or [points, channels], not [2 3 4 5]`},
 		{"two blocks of one name", `name = "head"`, `name = "lift"`, `model file: block 3: the name "lift" is taken by an earlier block`},
 		{"a field that changes the shape", `bias = false`, `bias = false, time = "none" },{ type = "linear", name = "x", in = 4, out = 5`, `model file: block "ode": the field maps [4] to [5], an ODE needs the same shape`},
 		{"layers that do not fit", "in = 4\nout = 3", "in = 5\nout = 3", `model file: layer 1: linear "head": got input [4], expected [5]: nn: shapes do not fit`},
@@ -121,7 +121,8 @@ func TestMistakesInModelFiles(t *testing.T) {
 }
 
 func TestPresetsBuild(t *testing.T) {
-	want := map[string]int{"mnist": 207306, "svhn": 208458, "cifar10": 208458} // parameters, as the paper's code has them
+	want := map[string]int{"mnist": 207306, "svhn": 208458, "cifar10": 208458, "spoad": 9002, "artwr": 32537, "chart": 8372,
+		"circle": 4872, "gas": 278560, "miniboone": 820612} // parameters, as the paper's code has them
 	for _, p := range model.Presets {
 		n := network(t, p.Text())
 		count := 0

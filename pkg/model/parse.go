@@ -61,8 +61,8 @@ func (b Block) name() string {
 func parseShape(t *table) tensor.Shape {
 	v, ok := t.value("input", true)
 	list, isList := v.([]any)
-	if ok && (!isList || len(list) != 1 && len(list) != 3) {
-		t.fail("input must be [features] or [channels, height, width], not %v", v)
+	if ok && (!isList || len(list) < 1 || len(list) > 3) {
+		t.fail("input must be [features], [channels, height, width] or [points, channels], not %v", v)
 		return tensor.Shape{}
 	}
 	var dims []int
@@ -78,13 +78,21 @@ func parseShape(t *table) tensor.Shape {
 }
 
 func parseBlock(t *table, index int) (Block, error) {
-	types := []string{"ode"}
+	types := []string{"ode", "cnf", "ode_rnn"}
 	for _, k := range nn.Kinds {
 		types = append(types, k.Name)
 	}
-	if t.choice("type", "", true, types) == "ode" {
-		o, err := parseODE(t, index)
-		return Block{ODE: o}, err
+	switch t.choice("type", "", true, types) {
+	case "ode":
+		o := &ODESpec{T0: t.number("t0", 0), T1: t.number("t1", 1), Costs: parseCosts(t)}
+		return Block{ODE: o}, parseODE(o, t, index)
+	case "cnf":
+		o := &ODESpec{T0: t.number("t0", 0), T1: t.number("t1", 1), Costs: parseCosts(t)}
+		o.Flow = &Flow{Divergence: t.choice("divergence", "exact", false, Divergences), Seed: t.integer("seed", 0, false, 0)}
+		return Block{ODE: o}, parseODE(o, t, index)
+	case "ode_rnn":
+		o := &ODESpec{T1: 1, Series: &Series{Hidden: t.integer("hidden", 0, true, 1), Channels: t.choice("channels", Channels[0], false, Channels)}}
+		return Block{ODE: o}, parseODE(o, t, index)
 	}
 	l, err := parseLayer(t, index)
 	return Block{Layer: l}, err
@@ -128,15 +136,18 @@ func parseLayer(t *table, index int) (*nn.Spec, error) {
 	return s, t.done()
 }
 
-func parseODE(t *table, index int) (*ODESpec, error) {
-	o := &ODESpec{T0: t.number("t0", 0), T1: t.number("t1", 1)}
+func parseCosts(t *table) Costs {
+	return Costs{Kinetic: t.notNegative("kinetic", 0), Jacobian: t.notNegative("jacobian", 0)}
+}
+
+// parseODE reads what all blocks with a field have.
+func parseODE(o *ODESpec, t *table, index int) error {
 	if o.Name = t.text("name", "", false); o.Name == "" {
 		o.Name = fmt.Sprint(index)
 	}
 	if o.T0 == o.T1 {
 		t.fail("t0 and t1 are both %g", o.T0)
 	}
-	o.Costs = Costs{Kinetic: t.notNegative("kinetic", 0), Jacobian: t.notNegative("jacobian", 0)}
 	solver := t.table("solver")
 	o.Solver = parseSolver(solver, ode.Options{Method: "dopri5", RTol: DefaultTolerance, ATol: DefaultTolerance,
 		Controller: ode.Controllers[0], Control: ode.Controls[0]}, true)
@@ -145,22 +156,22 @@ func parseODE(t *table, index int) (*ODESpec, error) {
 	fields := t.tables("field")
 	for _, sub := range []*table{t, solver, back} {
 		if err := sub.done(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	names := map[string]bool{}
 	for i, f := range fields {
 		l, err := parseLayer(f, i)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if l.Name != "" && names[l.Name] {
-			return nil, fmt.Errorf("%w: %sthe name %q is taken by an earlier layer", ErrModel, f.where, l.Name)
+			return fmt.Errorf("%w: %sthe name %q is taken by an earlier layer", ErrModel, f.where, l.Name)
 		}
 		names[l.Name] = true
 		o.Field = append(o.Field, *l)
 	}
-	return o, nil
+	return nil
 }
 
 // parseAdjoint reads the keys of an adjoint beside those of the solver, whose settings are its defaults.

@@ -37,7 +37,40 @@ var Presets = []Preset{
 		"adam":  {"--lr=0.001", "--weight-decay=0.001"},
 		"sgd":   {"--lr=0.01", "--momentum=0.9"},
 	}},
+	{"spoad", 128, 10, map[string][]string{
+		"snopt": {"--lr=0.005", "--eps=0.05", "--freq=100", "--factor-step=1", second},
+		"adam":  {"--lr=0.003"},
+		"sgd":   {"--lr=0.01", second},
+	}},
+	{"artwr", 256, 600, map[string][]string{
+		"snopt": {"--lr=0.003", "--eps=0.1", "--freq=100", "--factor-step=1", second},
+		"adam":  {"--lr=0.001"},
+		"sgd":   {"--lr=0.003", second},
+	}},
+	{"chart", 512, 400, map[string][]string{
+		"snopt": {"--lr=0.003", "--eps=0.05", "--freq=100", "--weight-decay=0.0001", "--factor-step=1", second},
+		"adam":  {"--lr=0.001"},
+		"sgd":   {"--lr=0.001", "--momentum=0.7", second},
+	}},
+	{"circle", 512, 100, map[string][]string{
+		"snopt": {"--lr=0.01", "--momentum=0.9", "--eps=0.05", "--freq=100", "--factor-step=0.1"},
+		"adam":  {"--lr=0.001"},
+		"sgd":   {"--lr=0.01", "--momentum=0.9"},
+	}},
+	{"gas", 1000, 30, map[string][]string{
+		"snopt": {"--lr=0.01", "--momentum=0.9", "--eps=0.05", "--freq=250"},
+		"adam":  {"--lr=0.002"},
+		"sgd":   {"--lr=0.01", "--momentum=0.9"},
+	}},
+	{"miniboone", 128, 20, map[string][]string{
+		"snopt": {"--lr=0.005", "--momentum=0.9", "--eps=0.1", "--freq=250"},
+		"adam":  {"--lr=0.003"},
+		"sgd":   {"--lr=0.01", "--momentum=0.9"},
+	}},
 }
+
+// second gives what is not the field of a series to Adam, with a rate of its own.
+const second = "--group=!rnn.f*=adam,lr=0.003"
 
 // PresetByName finds a preset.
 func PresetByName(name string) (Preset, bool) {

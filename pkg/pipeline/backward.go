@@ -89,11 +89,23 @@ func checkStates(source *input, params wire.Header, n *model.Network) error {
 		if s.ODE == nil {
 			continue
 		}
-		if err := checkColumn(source.columns, s.ODE.Name+".x1", s.Chain.Out); err != nil {
+		shape := s.Chain.Out
+		if s.Cell != nil {
+			shape = tensor.Of(s.In.Dim[0]-1, s.ODE.Series.Hidden)
+		}
+		if err := checkColumn(source.columns, endColumn(s.ODE), shape); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// endColumn is the column of the state where a block's solve ends.
+func endColumn(o *model.ODESpec) string {
+	if o.Flow != nil {
+		return o.Name + ".x0"
+	}
+	return o.Name + ".x1"
 }
 
 type backward struct {
@@ -162,9 +174,12 @@ func (b *backward) batch(batch *wire.Samples, set *wire.Set) (float64, error) {
 	if err := p.forward(batch); err != nil {
 		return 0, err
 	}
-	mean, dy, err := p.lossGradient(target)
+	meanLoss, dy, err := p.lossGradient(target)
 	if err != nil {
 		return 0, err
+	}
+	if c := batch.Column("loss"); b.net.Loss.Density && c != nil && c.Type == wire.Values {
+		meanLoss = mean(c.Value) // with what the flow changes
 	}
 	b.out.Tensors = b.out.Tensors[:0]
 	if p.rows || p.sampling.Terminal != GradientVector {
@@ -190,8 +205,8 @@ func (b *backward) batch(batch *wire.Samples, set *wire.Set) (float64, error) {
 			return 0, err
 		}
 	}
-	b.scalars(p, batch, mean)
-	return mean, b.finite()
+	b.scalars(p, batch, meanLoss)
+	return meanLoss, b.finite()
 }
 
 // newPass prepares what the mini-batch's second-order mode needs.
@@ -211,6 +226,9 @@ func (b *backward) newPass(batch *wire.Samples, w weights, paramStep int64) (*pa
 		p.factors, p.rows, p.sampling = adjoint.NewFactors(b.be, b.net.Affine()), p.wish.rows, b.sampling()
 	case p.wish.theorem1:
 		p.sampling.Terminal = ExactFactor
+	}
+	if b.net.Loss.Density && (p.rows || p.wish.theorem1 || p.wish.recursive || p.sampling.Terminal != GradientVector) {
+		return nil, fmt.Errorf("of flows there are Kronecker factors of the gradient alone, no other second-order quantities: %w", ErrMismatch)
 	}
 	if blocks.span != nil && (p.wish.theorem1 || p.wish.recursive) {
 		return nil, fmt.Errorf("second derivatives need one interval for all samples, the stream has columns t0 or t1: %w", ErrMismatch)
@@ -282,8 +300,12 @@ func (b *backward) collect(p *pass) {
 	}
 	for i, o := range b.net.ODEs() {
 		if p.span != nil {
-			b.addNumbers(wire.Grad, o.Name+".t0", []int{p.blocks.rows}, p.ends[i].dt0)
-			b.addNumbers(wire.Grad, o.Name+".t1", []int{p.blocks.rows}, p.ends[i].dt1)
+			start, end := o.Name+".t0", o.Name+".t1"
+			if o.Flow != nil {
+				start, end = end, start
+			}
+			b.addNumbers(wire.Grad, start, []int{p.blocks.rows}, p.ends[i].dt0)
+			b.addNumbers(wire.Grad, end, []int{p.blocks.rows}, p.ends[i].dt1)
 		}
 	}
 	if p.factors != nil {
@@ -351,8 +373,12 @@ func (b *backward) scalars(p *pass, batch *wire.Samples, meanLoss float64) {
 		b.out.AddScalar("epoch", float64(c.I32[0]))
 	}
 	for i, o := range b.net.ODEs() {
-		b.out.AddScalar(o.Name+".dphi_dt1", total(p.ends[i].dphi))
-		b.out.AddScalar(o.Name+".dphi_dt0", total(p.ends[i].dt0))
+		atT1, atT0 := p.ends[i].dphi, p.ends[i].dt0
+		if o.Flow != nil { // which starts at t1
+			atT1, atT0 = atT0, p.ends[i].dt1
+		}
+		b.out.AddScalar(o.Name+".dphi_dt1", total(atT1))
+		b.out.AddScalar(o.Name+".dphi_dt0", total(atT0))
 		for _, cost := range []string{".kinetic", ".jacobian"} {
 			if c := batch.Column(o.Name + cost); c != nil && c.Type == wire.Values && len(c.Shape) == 0 {
 				b.out.AddScalar(o.Name+cost, mean(c.Value))

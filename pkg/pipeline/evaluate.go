@@ -15,7 +15,10 @@ type Figures struct {
 	Samples  int            `json:"samples"`
 	Loss     float64        `json:"loss"`               // mean over samples
 	Accuracy *float64       `json:"accuracy,omitempty"` // 0 to 1, models with classes only
-	NFE      float64        `json:"nfe"`                // evaluations of F in the forward solves of a mini-batch, mean over samples
+	NLL      *float64       `json:"nll,omitempty"`      // mean negative log-density, nats; flows only
+	NLLError *float64       `json:"nll_se,omitempty"`   // its standard error
+	BitsDim  *float64       `json:"bits_per_dim,omitempty"`
+	NFE      float64        `json:"nfe"` // evaluations of F in the forward solves of a mini-batch, mean over samples
 	Classes  []ClassFigures `json:"classes,omitempty"`
 
 	PathCosts map[string]float64 `json:"path_costs,omitempty"` // columns <block>.kinetic and <block>.jacobian, mean over samples
@@ -59,12 +62,12 @@ func Evaluate(in io.Reader, o EvaluateOptions) (Figures, error) {
 	if o.ByClass && !n.Loss.Classes {
 		return Figures{}, fmt.Errorf("model %q has no classes: %w", n.Spec.Name, ErrMismatch)
 	}
-	for name, shape := range map[string]tensor.Shape{"pred": n.Output, "loss": {}} {
+	for name, shape := range map[string]tensor.Shape{"pred": n.Pred, "loss": {}} {
 		if err := checkColumn(source.columns, name, shape); err != nil {
 			return Figures{}, inInput(err)
 		}
 	}
-	t := &tally{net: n, width: n.Output.Size(), options: o}
+	t := &tally{net: n, width: n.Pred.Size(), options: o}
 	var batch wire.Samples
 	for {
 		if err := source.next(&batch); err == io.EOF {
@@ -87,6 +90,7 @@ type tally struct {
 
 	samples, correct int
 	total, nfe       float64
+	squares          float64 // of the losses
 	classes          []classTally
 	costs            map[string]float64
 }
@@ -157,6 +161,7 @@ func largest(row tensor.Buffer) int32 {
 func (t *tally) count(p Prediction) {
 	t.samples++
 	t.total += p.Loss
+	t.squares += p.Loss * p.Loss
 	if !p.HasClass {
 		return
 	}
@@ -183,7 +188,16 @@ func (t *tally) figures() Figures {
 		}
 		f.PathCosts[name] = sum / float64(t.samples)
 	}
-	f.Loss, f.NFE = t.total/float64(t.samples), t.nfe/float64(t.samples)
+	n := float64(t.samples)
+	f.Loss, f.NFE = t.total/n, t.nfe/n
+	if t.net.Loss.Density {
+		nll, bits := f.Loss, f.Loss/(float64(t.net.Output.Size())*math.Ln2)
+		f.NLL, f.BitsDim = &nll, &bits
+		if n > 1 {
+			se := math.Sqrt(max(t.squares/n-nll*nll, 0) / (n - 1))
+			f.NLLError = &se
+		}
+	}
 	if t.net.Loss.Classes {
 		accuracy := float64(t.correct) / float64(t.samples)
 		f.Accuracy = &accuracy

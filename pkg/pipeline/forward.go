@@ -5,12 +5,14 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"odepipe/pkg/adjoint"
 	"odepipe/pkg/backend"
 	"odepipe/pkg/loss"
 	"odepipe/pkg/model"
+	"odepipe/pkg/nn"
 	"odepipe/pkg/tensor"
 	"odepipe/pkg/wire"
 )
@@ -18,11 +20,30 @@ import (
 // ForwardOptions are odeforward's.
 type ForwardOptions struct {
 	Backend     func(tensor.DType) backend.Backend
-	KeepInitial bool      // write <block>.x0 too
-	PathCosts   bool      // write <block>.kinetic and <block>.jacobian for every block, not only where they are part of the loss
-	Trace       io.Writer // for a row of every attempted step; nil: none
+	KeepInitial bool       // write <block>.x0 too
+	PathCosts   bool       // write <block>.kinetic and <block>.jacobian for every block, not only where they are part of the loss
+	Divergence  Divergence // of flows
+	Trace       io.Writer  // for a row of every attempted step; nil: none
 	Limits      wire.Limits
 	Done        func(BatchRecord) // called after each mini-batch; may be nil
+}
+
+// Divergence says how odeforward computes the divergence of flows.
+type Divergence string
+
+// The choices of --divergence.
+const (
+	AutoDivergence  Divergence = "auto"  // exact, but on a training split the model's
+	ModelDivergence Divergence = "model" // as the model file says
+	ExactDivergence Divergence = "exact" // by all unit vectors
+)
+
+// Divergences lists them in display order.
+var Divergences = []string{string(AutoDivergence), string(ModelDivergence), string(ExactDivergence)}
+
+// exact says whether flows have their divergence by all unit vectors on a split.
+func (d Divergence) exact(split string) bool {
+	return d == ExactDivergence || d != ModelDivergence && split != "" && !strings.HasSuffix(split, "train")
 }
 
 // BatchRecord says where a stage's time went for one mini-batch, for the log; seconds of wall-clock time.
@@ -63,7 +84,7 @@ func Forward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o Forwar
 	be := o.Backend(n.Spec.DType)
 	defer be.Close()
 	own := wire.Header{Kind: wire.State, Model: header.Model, ModelSHA256: header.ModelSHA256, Dataset: source.header.Dataset, Split: source.header.Split}
-	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, pathCosts: o.PathCosts, host: hostBuffers{dtype: n.Spec.DType},
+	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, pathCosts: o.PathCosts, exact: o.Divergence.exact(source.header.Split), host: hostBuffers{dtype: n.Spec.DType},
 		tracer: newTracer(o.Trace, own, wire.Forward)}
 	writer := wire.NewSampleWriter(out, own)
 	if err := f.run(source, writer, params, o.Done); err != nil {
@@ -95,6 +116,7 @@ type forward struct {
 	net         *model.Network
 	keepInitial bool
 	pathCosts   bool
+	exact       bool
 	tracer      *tracer
 	host        hostBuffers
 	out         wire.Samples
@@ -151,7 +173,11 @@ func (f *forward) columns(own []wire.Column) []wire.Column {
 		if s.ODE == nil {
 			continue
 		}
-		if f.keepInitial {
+		if s.Cell != nil {
+			add(s.ODE.Name+".x1", tensor.Of(s.In.Dim[0]-1, s.ODE.Series.Hidden))
+			continue
+		}
+		if f.keepInitial || s.ODE.Flow != nil {
 			add(s.ODE.Name+".x0", s.Chain.In)
 		}
 		add(s.ODE.Name+".x1", s.Chain.Out)
@@ -163,7 +189,7 @@ func (f *forward) columns(own []wire.Column) []wire.Column {
 			add(s.ODE.Name+".jacobian", tensor.Shape{})
 		}
 	}
-	add("pred", f.net.Output)
+	add("pred", f.net.Pred)
 	add("loss", tensor.Shape{})
 	return append(all, wire.Column{Name: "nfe", Type: wire.Int32})
 }
@@ -188,41 +214,49 @@ func (f *forward) batch(batch *wire.Samples, set *wire.Set, step int64) error {
 	}
 	f.out.Rows = batch.Rows
 	f.out.Columns = append(f.out.Columns[:0], batch.Columns...)
-	x := f.be.Batch(batch.Rows, f.net.Spec.Input)
-	f.be.Upload(x, batch.Column("x").Value)
+	x := inputOf(f.be, f.net, batch)
 	blocks, err := newBlocks(f.be, f.net, w, batch, step)
 	if err != nil {
 		return err
 	}
-	blocks.measure, blocks.tracer = f.pathCosts, f.tracer
+	blocks.measure, blocks.exact, blocks.tracer = f.pathCosts, f.exact, f.tracer
+	change := make([]float64, batch.Rows) // of the log-density on the way to the base
 	evaluations, ode := 0, 0
 	for _, s := range f.net.Segments {
-		b := s.Chain.Bind(f.be, x.N, w.of(s))
+		b := s.Chain.Bind(f.be, x.N, w.chain(s))
+		if s.Cell != nil {
+			var err error
+			if x, evaluations, err = f.series(blocks, s, b, batch); err != nil {
+				return err
+			}
+			ode++
+			continue
+		}
 		if s.ODE == nil {
 			y := f.be.Batch(x.N, s.Chain.Out)
 			b.Forward(y, atZero, x)
 			x = y
 			continue
 		}
-		if f.keepInitial {
-			f.column(s.ODE.Name+".x0", x)
-		}
 		problem, err := blocks.problem(s, ode, b)
 		if err != nil {
 			return err
 		}
 		if problem.NeedsJVP() {
-			b.AllowJVP()
+			b.AllowProbes(max(1, len(problem.Costs.Probes)))
 		}
 		end, err := adjoint.Solve(problem, x, nil)
 		if err != nil {
 			return err
 		}
-		f.column(s.ODE.Name+".x1", end.X)
+		f.ends(s.ODE, x, end.X)
+		for n, d := range end.Divergence {
+			change[n] += d
+		}
 		f.pathColumns(s.ODE, end)
 		x, evaluations, ode = end.X, evaluations+end.Stats.Evaluations, ode+1
 	}
-	if err := f.judge(f.column("pred", x), target); err != nil {
+	if err := f.judge(x, target, change); err != nil {
 		return err
 	}
 	nfe := f.host.int32s("nfe", batch.Rows)
@@ -231,6 +265,52 @@ func (f *forward) batch(batch *wire.Samples, set *wire.Set, step int64) error {
 	}
 	f.out.Columns = append(f.out.Columns, wire.Column{Name: "nfe", Type: wire.Int32, I32: nfe})
 	return nil
+}
+
+// inputOf uploads the column x; that of a series is read point by point.
+func inputOf(be backend.Backend, n *model.Network, batch *wire.Samples) tensor.T {
+	if n.Segments[0].Cell != nil {
+		return tensor.T{N: batch.Rows, Shape: n.Spec.Input}
+	}
+	x := be.Batch(batch.Rows, n.Spec.Input)
+	be.Upload(x, batch.Column("x").Value)
+	return x
+}
+
+// series runs an ODE-RNN block; its column x1 has the states at the ends of the intervals, zeros beyond the longest series.
+func (f *forward) series(b *blocks, s model.Segment, field *nn.Bound, batch *wire.Samples) (tensor.T, int, error) {
+	series, err := b.series(s, field, s.Cell.Bind(f.be, batch.Rows, b.weights.cell(s)), batch)
+	if err != nil {
+		return tensor.T{}, 0, err
+	}
+	if series.NeedsJVP() {
+		field.AllowJVP()
+	}
+	intervals, m := s.In.Dim[0]-1, s.ODE.Series.Hidden
+	column := f.host.values(s.ODE.Name+".x1", batch.Rows*intervals*m)
+	for i := range column.Len() {
+		column.Set(i, 0)
+	}
+	state := f.host.values(s.ODE.Name+".state", batch.Rows*m)
+	h, stats, err := series.Solve(func(i int, x1 tensor.T) {
+		f.be.Download(state, x1)
+		interval(column, state, i, batch.Rows, intervals, m, false)
+	})
+	f.out.Columns = append(f.out.Columns, wire.Column{Name: s.ODE.Name + ".x1", Type: wire.Values, Shape: []int{intervals, m}, DType: f.be.DType(), Value: column})
+	return h, stats.Evaluations, err
+}
+
+// ends adds the states of a block at the ends of its interval: a flow starts at t1.
+func (f *forward) ends(o *model.ODESpec, start, end tensor.T) {
+	switch {
+	case o.Flow != nil:
+		f.column(o.Name+".x0", end)
+		f.column(o.Name+".x1", start)
+		return
+	case f.keepInitial:
+		f.column(o.Name+".x0", start)
+	}
+	f.column(o.Name+".x1", end)
 }
 
 // costs says which integrals along a block's path are columns.
@@ -263,20 +343,27 @@ func (f *forward) column(name string, x tensor.T) tensor.Buffer {
 	return value
 }
 
-// judge adds the column loss.
-func (f *forward) judge(pred tensor.Buffer, target loss.Target) error {
+// judge adds the columns pred and loss. change is what a flow adds to the log-density of its base.
+func (f *forward) judge(y tensor.T, target loss.Target, change []float64) error {
 	width := f.net.Output.Size()
-	row := make([]float64, width)
+	state := make([]float64, y.Size())
+	f.be.Download(tensor.Buffer{F64: state}, y)
 	losses := f.host.values("loss", f.out.Rows)
 	for n := range f.out.Rows {
-		for d := range row {
-			row[d] = pred.At(n*width + d)
-		}
-		l := f.net.Loss.Row(row, nil, target, n)
+		l := f.net.Loss.Row(state[n*width:(n+1)*width], nil, target, n) - change[n]
 		if math.IsNaN(l) || math.IsInf(l, 0) {
 			return fmt.Errorf("sample %d: the loss is %g: %w", n, l, ErrNonFinite)
 		}
 		losses.Set(n, l)
+	}
+	if f.net.Loss.Density {
+		density := f.host.values("pred", f.out.Rows)
+		for n := range f.out.Rows {
+			density.Set(n, -losses.At(n))
+		}
+		f.out.Columns = append(f.out.Columns, wire.Column{Name: "pred", Type: wire.Values, Shape: []int{1}, DType: f.be.DType(), Value: density})
+	} else {
+		f.column("pred", y)
 	}
 	f.out.Columns = append(f.out.Columns, wire.Column{Name: "loss", Type: wire.Values, DType: f.be.DType(), Value: losses})
 	return nil

@@ -105,5 +105,11 @@ func endTimes(n *model.Network, set *wire.Set) ([]float64, error) {
 	return times, nil
 }
 
-// of is the part of the weights that a segment owns.
-func (w weights) of(s model.Segment) []tensor.T { return w.values[s.Params[0]:s.Params[1]] }
+// chain and cell are the weights that a segment owns, those of its layers or field and those of its cell.
+func (w weights) chain(s model.Segment) []tensor.T {
+	return w.values[s.Params[0]:][:len(s.Chain.Params())]
+}
+
+func (w weights) cell(s model.Segment) []tensor.T {
+	return w.values[s.Params[0]:s.Params[1]][len(s.Chain.Params()):]
+}

@@ -25,6 +25,8 @@ type pass struct {
 
 	bound          []*nn.Bound        // of each segment
 	problems       []*adjoint.Problem // of each ODE segment, else nil
+	recurrent      []*adjoint.Series  // of each series, else nil
+	stored         tensor.Buffer      // states at the ends of the series\' intervals as read [rows, T-1, m]
 	input          tensor.T
 	output         []tensor.T // of each segment: states at t1 as read, the rest recomputed
 	cotangent      []tensor.T // dL/d(output) of each segment
@@ -41,15 +43,26 @@ type blockEnd struct{ dphi, dt0, dt1 []float64 }
 
 // forward recomputes the plain segments and takes the ODE blocks' states at t1 from the stream.
 func (p *pass) forward(batch *wire.Samples) error {
-	x := p.be.Batch(p.blocks.rows, p.net.Spec.Input)
-	p.be.Upload(x, batch.Column("x").Value)
+	x := inputOf(p.be, p.net, batch)
 	p.input = x
 	index := 0
 	for _, s := range p.net.Segments {
-		bound := s.Chain.Bind(p.be, x.N, p.weights.of(s))
+		bound := s.Chain.Bind(p.be, x.N, p.weights.chain(s))
 		bound.AllowVJP()
 		y, problem := tensor.T{}, (*adjoint.Problem)(nil)
+		var series *adjoint.Series
 		switch {
+		case s.Cell != nil:
+			var err error
+			if series, err = p.series(s, bound, s.Cell.Bind(p.be, x.N, p.weights.cell(s)), batch); err != nil {
+				return err
+			}
+			if series.NeedsJVP() {
+				bound.AllowJVP()
+			}
+			index++
+			p.stored = batch.Column(s.ODE.Name + ".x1").Value
+			y = p.seriesEnd(series, s)
 		case s.ODE == nil:
 			y = p.be.Batch(x.N, s.Chain.Out)
 			bound.Forward(y, atZero, x)
@@ -59,27 +72,40 @@ func (p *pass) forward(batch *wire.Samples) error {
 				return err
 			}
 			index++
-			if y, err = p.stateAtEnd(problem, x, batch); err != nil {
+			p.allow(bound, problem)
+			if y, err = p.stateAtEnd(problem, endColumn(s.ODE), x, batch); err != nil {
 				return err
 			}
 		}
-		if p.tangents || problem != nil && problem.NeedsJVP() {
-			bound.AllowJVP()
+		if problem == nil {
+			p.allow(bound, nil)
 		}
+		p.recurrent = append(p.recurrent, series)
 		p.bound, p.problems, p.output = append(p.bound, bound), append(p.problems, problem), append(p.output, y)
 		x = y
 	}
 	return nil
 }
 
-// stateAtEnd is x(t1) of a block.
-func (p *pass) stateAtEnd(problem *adjoint.Problem, x tensor.T, batch *wire.Samples) (tensor.T, error) {
+// allow makes room for the tangents that will be asked for.
+func (p *pass) allow(bound *nn.Bound, problem *adjoint.Problem) {
+	probes := 0
+	if problem != nil {
+		probes = len(problem.Costs.Probes)
+	}
+	if p.tangents || problem != nil && problem.NeedsJVP() {
+		bound.AllowProbes(max(1, probes))
+	}
+}
+
+// stateAtEnd is the state where a block's solve ends.
+func (p *pass) stateAtEnd(problem *adjoint.Problem, column string, x tensor.T, batch *wire.Samples) (tensor.T, error) {
 	if p.forwards {
 		end, err := adjoint.Solve(problem, x, nil)
 		return end.X, err
 	}
 	y := p.be.Batch(x.N, x.Shape)
-	p.be.Upload(y, batch.Column(problem.Block+".x1").Value)
+	p.be.Upload(y, batch.Column(column).Value)
 	return y, nil
 }
 
@@ -136,6 +162,11 @@ func (p *pass) backward(dy tensor.T, visit func(segment int) error) error {
 	block := len(p.ends)
 	for i := count - 1; i >= 0; i-- {
 		p.cotangent[i] = dy
+		if p.recurrent[i] != nil {
+			block--
+			p.ends[block] = blockEnd{[]float64{0}, []float64{0}, []float64{0}} // a series has no end to move
+			return p.seriesBack(i, dy)
+		}
 		if p.problems[i] == nil {
 			dy = p.plain(i, dy)
 			continue
