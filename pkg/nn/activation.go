@@ -17,18 +17,18 @@ func (a activation) Params() []Param      { return nil }
 
 func (a activation) Bind(be backend.Backend, _ []tensor.T) Map {
 	a.be = be
-	return a
+	return &a
 }
 
-func (a activation) Forward(y tensor.T, _ []float64, x tensor.T) { a.be.Activate(y, a.function, x) }
+func (a *activation) Forward(y tensor.T, _ []float64, x tensor.T) { a.be.Activate(y, a.function, x) }
 
-func (a activation) VJP(want Cotangents, dy tensor.T, _ []float64, x tensor.T) {
+func (a *activation) VJP(want Cotangents, dy tensor.T, _ []float64, x tensor.T) {
 	if given(want.Dx) {
 		a.be.ActivateGrad(want.Dx, a.function, dy, x) // dx = dy sigma'(x)
 	}
 }
 
-func (a activation) JVPs(ydots []tensor.T, along []Direction, _ []float64, x tensor.T) {
+func (a *activation) JVPs(ydots []tensor.T, along []Direction, _ []float64, x tensor.T) {
 	for i, ydot := range ydots {
 		if xdot := along[i].Dx; given(xdot) {
 			a.be.ActivateGrad(ydot, a.function, xdot, x) // ydot = sigma'(x) xdot
@@ -38,7 +38,7 @@ func (a activation) JVPs(ydots []tensor.T, along []Direction, _ []float64, x ten
 	}
 }
 
-func (a activation) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
+func (a *activation) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
 	pair.begin(a.be, a, want, t, x)
 	for i, dydot := range pair.Dydots {
 		if xdot := pair.Along[i].Dx; given(want.Dx) && given(xdot) {

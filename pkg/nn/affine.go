@@ -66,6 +66,7 @@ type affineMap struct {
 	imageTime    float64
 	tdot         [1]float64  // of the direction in hand
 	partParams   [2]tensor.T // cotangents of one tangent
+	terms        terms
 }
 
 // oneTime is the t of all samples, or 0 where each has its own.
@@ -165,7 +166,7 @@ func (m *affineMap) jvp(ydot tensor.T, along Direction, t []float64, x tensor.T)
 		mark := m.be.Mark()
 		term := m.be.Batch(ydot.N, ydot.Shape)
 		m.layer.bind(m.be, along.Params).Forward(term, t, x)
-		m.be.Combine(ydot, two, ydot, term)
+		m.terms.combine(m.be, ydot, two, ydot, term)
 		m.be.Release(mark)
 	}
 }
@@ -196,7 +197,7 @@ func (m *affineMap) tangentVJP(want Cotangents, wantDot, dydot tensor.T, along D
 		}
 		m.tdot[0] = along.Dt
 		m.VJP(part, dydot, m.tdot[:], xdot)
-		m.be.Combine(want.Params[0], two, want.Params[0], part.Params[0]) // ydot does not depend on the bias
+		m.terms.combine(m.be, want.Params[0], two, want.Params[0], part.Params[0]) // ydot does not depend on the bias
 	}
 	if along.Params != nil {
 		part = Cotangents{Dt: want.Dt}
@@ -205,7 +206,7 @@ func (m *affineMap) tangentVJP(want Cotangents, wantDot, dydot tensor.T, along D
 		}
 		m.layer.bind(m.be, along.Params).VJP(part, dydot, t, x)
 		if given(want.Dx) {
-			m.be.Combine(want.Dx, two, want.Dx, part.Dx)
+			m.terms.combine(m.be, want.Dx, two, want.Dx, part.Dx)
 		}
 	}
 	m.be.Release(mark)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"odepipe/pkg/backend/cpu"
+	"odepipe/pkg/nn"
 	"odepipe/pkg/tensor"
 	"odepipe/pkg/testkit"
 )
@@ -50,6 +51,29 @@ func TestSinglePrecisionAgrees(t *testing.T) {
 					testkit.Close(t, what, got, want[what], 2e-5, 2e-5)
 				}
 			})
+		}
+	}
+}
+
+func TestDerivativesDoNotAllocate(t *testing.T) {
+	fast := cpu.New(2)
+	defer fast.Close()
+	for _, c := range chains {
+		p := newPoint(t, c.specs, c.in, []float64{0.7})
+		p.be = fast
+		bound, pair, _ := p.probed()
+		for i, d := range pair.Along {
+			pair.Along[i] = nn.Direction{Dx: d.Dx, Dt: d.Dt} // tangents of the parameters are bound anew
+		}
+		y, want := p.be.Batch(samples, p.chain.Out), p.wanted()
+		ydots := []tensor.T{y, y, y}
+		if count := testing.AllocsPerRun(5, func() {
+			bound.Inputs(p.t, want.Dx)
+			bound.VJP(want, pair.Dy)
+			bound.JVPs(ydots, pair.Along)
+			bound.PairVJPs(want, pair.WantDots, pair.Dy, pair.Dydots)
+		}); count != 0 {
+			t.Errorf("%s: %g allocations", c.name, count)
 		}
 	}
 }

@@ -18,6 +18,7 @@ type Bound struct {
 	along      []Direction  // of the last JVPs
 	part       []Direction  // scratch: along for one map
 
+	terms  terms
 	single struct { // the lists of JVP and PairVJP
 		along                [1]Direction
 		ydot, wantDot, dydot [1]tensor.T
@@ -68,7 +69,7 @@ func (b *Bound) Forward(y tensor.T, t []float64, x tensor.T) {
 	if last := len(b.maps) - 1; last >= 0 {
 		b.maps[last].Forward(y, t, b.z[last])
 	} else {
-		b.be.Combine(y, one, x)
+		b.terms.combine(b.be, y, one, x)
 	}
 }
 
@@ -105,7 +106,7 @@ func (b *Bound) wantOf(i int, want Cotangents) Cotangents {
 // Parameters and Tap see every layer; with want.Dx zero the first layer's input cotangent is not computed.
 func (b *Bound) VJP(want Cotangents, dy tensor.T) {
 	if len(b.maps) == 0 && given(want.Dx) {
-		b.be.Combine(want.Dx, one, dy)
+		b.terms.combine(b.be, want.Dx, one, dy)
 	}
 	for i := len(b.maps) - 1; i >= 0; i-- {
 		b.maps[i].VJP(b.wantOf(i, want), dy, b.t, b.z[i])
@@ -136,7 +137,7 @@ func (b *Bound) JVPs(ydots []tensor.T, along []Direction) {
 	b.along = append(b.along[:0], along...)
 	if len(b.maps) == 0 {
 		for p, ydot := range ydots {
-			copyOrZero(b.be, ydot, along[p].Dx)
+			b.terms.copyOrZero(b.be, ydot, along[p].Dx)
 		}
 	}
 	for i, m := range b.maps {
@@ -190,11 +191,11 @@ func (b *Bound) PairVJP(want Cotangents, wantDot, dy, dydot tensor.T) {
 // identityPair is PairVJPs of a chain without layers.
 func (b *Bound) identityPair(want Cotangents, pair Pair) {
 	if given(want.Dx) {
-		copyOrZero(b.be, want.Dx, pair.Dy)
+		b.terms.copyOrZero(b.be, want.Dx, pair.Dy)
 	}
 	for p, dydot := range pair.Dydots {
 		if dot := pair.wantDot(p); given(dot) {
-			b.be.Combine(dot, one, dydot)
+			b.terms.combine(b.be, dot, one, dydot)
 		}
 	}
 }

@@ -57,7 +57,8 @@ func (s *squash) Bind(be backend.Backend, values []tensor.T) Map {
 type squashMap struct {
 	be          backend.Backend
 	gate, shift *affineMap
-	ofGate      Pair // lists of PairVJPs in hand
+	terms       terms
+	ofGate      Pair // of the PairVJPs in hand
 	ofShift     Pair
 }
 
@@ -79,13 +80,13 @@ func (m *squashMap) open(t []float64, a tensor.T, order int) opening {
 	m.be.Activate(o.s, backend.Sigmoid, p)
 	if order > 0 {
 		c := m.like(p)
-		m.be.Combine(c, minus, p)
+		m.terms.combine(m.be, c, minus, p)
 		m.be.Activate(c, backend.Sigmoid, c)
 		o.slope = m.like(p)
 		m.be.Multiply(o.slope, o.s, c)
 		if order > 1 {
 			o.curvature = c
-			m.be.Combine(c, difference, c, o.s)
+			m.terms.combine(m.be, c, difference, c, o.s)
 			m.be.Multiply(c, c, o.slope)
 		}
 	}
@@ -99,12 +100,6 @@ func (m *squashMap) like(p tensor.T) tensor.T {
 	}
 	return m.be.Plain(p.Shape)
 }
-
-// minus and difference are the coefficients of -x and of x - y.
-var (
-	minus      = []float64{-1}
-	difference = []float64{1, -1}
-)
 
 // nothing is the input of the gate and the shift: no features, for the samples of a.
 func (m *squashMap) nothing(a tensor.T) tensor.T { return m.be.Batch(a.N, tensor.Of(0)) }
@@ -188,9 +183,9 @@ func (m *squashMap) JVPs(ydots []tensor.T, along []Direction, t []float64, a ten
 			m.gate.jvp(term, gate, t, nothing)
 			m.be.Multiply(term, term, a)
 			m.be.Multiply(term, term, o.slope)
-			m.be.Combine(ydot, two, ydot, term)
+			m.terms.combine(m.be, ydot, two, ydot, term)
 			m.shift.jvp(term, shift, t, nothing)
-			m.be.Combine(ydot, two, ydot, term)
+			m.terms.combine(m.be, ydot, two, ydot, term)
 		}
 	}
 	m.be.Release(mark)
@@ -216,11 +211,11 @@ func (m *squashMap) PairVJPs(want Cotangents, pair Pair, t []float64, a tensor.T
 		m.be.Multiply(pdot, pdot, dydot)
 		if given(want.Dx) {
 			m.be.Multiply(term, pdot, o.slope)
-			m.be.Combine(want.Dx, two, want.Dx, term)
+			m.terms.combine(m.be, want.Dx, two, want.Dx, term)
 		}
 		m.be.Multiply(term, pdot, a)
 		m.be.Multiply(term, term, o.curvature)
-		m.be.Combine(dp, two, dp, term)
+		m.terms.combine(m.be, dp, two, dp, term)
 		m.be.Multiply(dpdot, dydot, a)
 		m.be.Multiply(dpdot, dpdot, o.slope)
 		m.ofGate.Along, m.ofGate.Dydots = append(m.ofGate.Along, gate), append(m.ofGate.Dydots, dpdot)
@@ -250,7 +245,7 @@ func (m *squashMap) ungated(want Cotangents, pair Pair, o opening, a tensor.T) (
 	for i, dydot := range pair.Dydots {
 		if adot := pair.Along[i].Dx; given(adot) && gated(want) {
 			m.be.Multiply(term, dydot, adot)
-			m.be.Combine(dp, two, dp, term)
+			m.terms.combine(m.be, dp, two, dp, term)
 		}
 		if dot := pair.wantDot(i); given(dot) {
 			m.be.Multiply(dot, dydot, o.s)

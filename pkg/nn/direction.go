@@ -31,10 +31,20 @@ func (p Pair) wantDot(i int) tensor.T {
 // given says whether an optional batch was given: the zero T stands for 0 as an argument, for "not wanted" as a result.
 func given(x tensor.T) bool { return x.N > 0 }
 
-// one and two are the coefficients of x and of x + y.
+// terms is room for the terms of a linear combination; a list made in a call through an interface would go to the heap.
+type terms [2]tensor.T
+
+// combine writes dst = sum_i coef[i] x[i].
+func (r *terms) combine(be backend.Backend, dst tensor.T, coef []float64, x ...tensor.T) {
+	be.Combine(dst, coef, r[:copy(r[:], x)]...)
+}
+
+// The coefficients of x, -x, x + y and x - y.
 var (
-	one = []float64{1}
-	two = []float64{1, 1}
+	one        = []float64{1}
+	minus      = []float64{-1}
+	two        = []float64{1, 1}
+	difference = []float64{1, -1}
 )
 
 // begin computes what is wanted of the cotangents of <dy, y>, to which a map's PairVJPs adds those of the tangents.
@@ -71,9 +81,9 @@ func linearJVPs(be backend.Backend, m Map, ydots []tensor.T, along []Direction, 
 }
 
 // copyOrZero writes dst = x, or 0 if x is not given.
-func copyOrZero(be backend.Backend, dst, x tensor.T) {
+func (r *terms) copyOrZero(be backend.Backend, dst, x tensor.T) {
 	if given(x) {
-		be.Combine(dst, one, x)
+		r.combine(be, dst, one, x)
 	} else {
 		be.Combine(dst, nil)
 	}

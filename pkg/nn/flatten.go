@@ -20,21 +20,21 @@ func (f flatten) Params() []Param      { return nil }
 
 func (f flatten) Bind(be backend.Backend, _ []tensor.T) Map {
 	f.be = be
-	return f
+	return &f
 }
 
-func (f flatten) Forward(y tensor.T, _ []float64, x tensor.T) { f.be.Flatten(y, x) }
+func (f *flatten) Forward(y tensor.T, _ []float64, x tensor.T) { f.be.Flatten(y, x) }
 
-func (f flatten) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
+func (f *flatten) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
 	if given(want.Dx) {
 		f.be.Unflatten(want.Dx, dy)
 	}
 }
 
-func (f flatten) JVPs(ydots []tensor.T, along []Direction, t []float64, _ tensor.T) {
+func (f *flatten) JVPs(ydots []tensor.T, along []Direction, t []float64, _ tensor.T) {
 	linearJVPs(f.be, f, ydots, along, t)
 }
 
-func (f flatten) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
+func (f *flatten) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
 	linearPairVJPs(f.be, f, want, pair, t, x)
 }

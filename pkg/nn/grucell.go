@@ -81,7 +81,7 @@ type BoundGRU struct {
 	change       tensor.T // h - n
 
 	grads [2 * gruMaps]tensor.T // scratch: the parameters' cotangents of one call
-	terms [3]tensor.T           // scratch: of a linear combination
+	terms terms
 }
 
 // GRUCotangents says what VJP is to compute from dhnext = dL/dh'. Whatever is zero is skipped.
@@ -190,7 +190,7 @@ func (b *BoundGRU) pullMap(i int, want GRUCotangents, dx, g, x tensor.T) {
 // like is room for a batch like x.
 func (b *BoundGRU) like(x tensor.T) tensor.T { return b.be.Batch(x.N, x.Shape) }
 
-// combine writes dst = sum_i coef[i] x[i] without allocating.
+// combine writes dst = sum_i coef[i] x[i].
 func (b *BoundGRU) combine(dst tensor.T, coef []float64, x ...tensor.T) {
-	b.be.Combine(dst, coef, b.terms[:copy(b.terms[:], x)]...)
+	b.terms.combine(b.be, dst, coef, x...)
 }

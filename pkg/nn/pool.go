@@ -26,21 +26,21 @@ func (p avgpool) Params() []Param      { return nil }
 
 func (p avgpool) Bind(be backend.Backend, _ []tensor.T) Map {
 	p.be = be
-	return p
+	return &p
 }
 
-func (p avgpool) Forward(y tensor.T, _ []float64, x tensor.T) { p.be.AvgPool(y, p.kernel, x) }
+func (p *avgpool) Forward(y tensor.T, _ []float64, x tensor.T) { p.be.AvgPool(y, p.kernel, x) }
 
-func (p avgpool) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
+func (p *avgpool) VJP(want Cotangents, dy tensor.T, _ []float64, _ tensor.T) {
 	if given(want.Dx) {
 		p.be.AvgPoolGrad(want.Dx, p.kernel, dy)
 	}
 }
 
-func (p avgpool) JVPs(ydots []tensor.T, along []Direction, t []float64, _ tensor.T) {
+func (p *avgpool) JVPs(ydots []tensor.T, along []Direction, t []float64, _ tensor.T) {
 	linearJVPs(p.be, p, ydots, along, t)
 }
 
-func (p avgpool) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
+func (p *avgpool) PairVJPs(want Cotangents, pair Pair, t []float64, x tensor.T) {
 	linearPairVJPs(p.be, p, want, pair, t, x)
 }

@@ -43,6 +43,8 @@ var layers = []struct {
 	{"cifar10 64-64 3x3 7x7", 128, backend.Conv{In: 64, Out: 64, H: 7, W: 7, Kernel: 3, Stride: 1, Padding: 1, Time: true, Bias: true}},
 	{"linear 860-860", 128, backend.Linear(860, 860, true, true)},
 	{"linear 160-160", 1000, backend.Linear(160, 160, true, true)},
+	{"linear 32-32", 512, backend.Linear(32, 32, false, true)},
+	{"linear 64-64", 128, backend.Linear(64, 64, false, true)},
 	{"linear 64-64", 512, backend.Linear(64, 64, true, true)},
 }
 
