@@ -220,8 +220,8 @@ func (f *augmented) sum(dst tensor.T, a float64, x tensor.T, b float64, y tensor
 		f.be.Combine(dst, f.coef[:], f.terms[:]...)
 		return
 	}
-	for n, sign := range f.clock.sign {
-		f.rows[0][n], f.rows[1][n] = a, b*sign
+	for n := range f.rows[0] {
+		f.rows[0][n], f.rows[1][n] = a, b*f.clock.signOf(n)
 	}
 	f.be.CombineEach(dst, f.rows[:], f.terms[:]...)
 }
@@ -241,32 +241,21 @@ func (f *augmented) begin(a, value tensor.T) {
 	f.be.Dot(sum, a, value)
 	f.dphi = f.total(sum)
 	product := make([]float64, a.N)
-	add := func(weight float64, x, y tensor.T) {
+	add := func(weight float64, x, y tensor.T, sign func(n int) float64) {
 		clear(product)
 		f.be.Dot(product, x, y)
-		for n, s := range product {
-			sum[n] += weight * s
-		}
-	}
-	unsigned := func(weight float64, x tensor.T) {
-		if f.clock.span == nil {
-			add(weight*f.clock.direction, x, x)
-			return
-		}
-		clear(product)
-		f.be.Dot(product, x, x)
-		for n, s := range product {
-			sum[n] += weight * s * f.clock.sign[n]
+		for n, v := range product {
+			sum[n] += weight * sign(n) * v
 		}
 	}
 	if f.costs.Kinetic != 0 {
-		unsigned(f.costs.Kinetic, value)
+		add(f.costs.Kinetic, value, value, f.clock.signOf)
 	}
 	if f.costs.tangents() {
 		f.field.JVPs(f.tangents, f.along)
 		for p, tangent := range f.tangents {
-			unsigned(f.costs.Jacobian, tangent)
-			add(f.costs.Divergence, f.along[p].Dx, tangent)
+			add(f.costs.Jacobian, tangent, tangent, f.clock.signOf)
+			add(f.costs.Divergence, f.along[p].Dx, tangent, func(int) float64 { return 1 })
 		}
 	}
 	f.dt1 = f.total(sum)

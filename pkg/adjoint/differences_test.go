@@ -120,7 +120,7 @@ func (m *moving) check(t *testing.T, t0, t1 []float64, tolerance, ends float64) 
 
 // fine solves so well that all methods agree.
 func fine(p *adjoint.Problem) {
-	p.Forward = ode.Options{Method: "dopri5", RTol: 1e-11, ATol: 1e-11}
+	p.Forward = ode.Options{Method: "dopri5", RTol: 1e-10, ATol: 1e-10}
 	p.Solver = p.Forward
 }
 
@@ -132,7 +132,10 @@ func TestDerivativesByEverythingAgreeWithDifferences(t *testing.T) {
 		"intervals of the samples": {{0, 0.3, 1}, {1, 0.9, 0.2}},
 	}
 	for name, interval := range intervals {
-		for _, cost := range costs {
+		for i, cost := range costs {
+			if name != "one interval" && i%4 != 0 {
+				continue // neither without costs nor with all of them
+			}
 			for _, method := range adjoint.Methods {
 				for probes := 1; probes == 1 || probes == 2 && (cost.Divergence != 0 || cost.Jacobian != 0); probes++ {
 					t.Run(fmt.Sprintf("%s, %v, %s, %d probes", name, cost, method, probes), func(t *testing.T) {

@@ -124,7 +124,6 @@ type clock struct {
 	length    []float64   // t1 - t0 of each sample
 	root      []float64   // sqrt |t1 - t0|
 	size      []float64   // |t1 - t0|
-	sign      []float64   // of t1 - t0
 	direction float64     // sign of t1 - t0, where all samples have one
 	times     []float64   // scratch
 	coef      [][]float64 // scratch: one row
@@ -136,13 +135,13 @@ func newClock(p *Problem, samples int) clock {
 		return c
 	}
 	c.coef = make([][]float64, 1)
-	for _, list := range []*[]float64{&c.times, &c.length, &c.root, &c.size, &c.sign} {
+	for _, list := range []*[]float64{&c.times, &c.length, &c.root, &c.size} {
 		*list = make([]float64, samples)
 	}
 	for n := range c.length {
 		c.length[n] = p.Span.T1[n] - p.Span.T0[n]
 		c.size[n] = math.Abs(c.length[n])
-		c.root[n], c.sign[n] = math.Sqrt(c.size[n]), math.Copysign(1, c.length[n])
+		c.root[n] = math.Sqrt(c.size[n])
 	}
 	return c
 }
@@ -164,6 +163,14 @@ func (c *clock) scale(be backend.Backend, x tensor.T) {
 		c.coef[0] = c.length
 		be.CombineEach(x, c.coef, x)
 	}
+}
+
+// signOf is the sign of dt of a sample.
+func (c *clock) signOf(n int) float64 {
+	if c.span == nil {
+		return c.direction
+	}
+	return math.Copysign(1, c.length[n])
 }
 
 // scaleSize multiplies a batch by |dt| where the solve integrates over dt, or by |dt/ds|.
