@@ -40,6 +40,14 @@ var Table = []Entry{
 	{"spirals", "two interleaved spirals, x [2], 2 classes: " + generatedRows, Splits, false, generated(spiral)},
 	{"annuli", "two concentric annuli, x [2], 2 classes: " + generatedRows, Splits, false, generated(annulus)},
 	{"circle", "density of two noisy circles, x [2], no y: " + generatedRows, Splits, false, generated(circle)},
+	{"circles", "density of two noisy circles, larger, x [2], no y: " + generatedRows, Splits, false, generated(circles)},
+	{"rings", "density of four noisy circles, x [2], no y: " + generatedRows, Splits, false, generated(rings)},
+	{"moons", "density of two half circles, x [2], no y: " + generatedRows, Splits, false, generated(moons)},
+	{"pinwheel", "density of five bent arms, x [2], no y: " + generatedRows, Splits, false, generated(pinwheel)},
+	{"checkerboard", "density of eight squares, x [2], no y: " + generatedRows, Splits, false, generated(checkerboard)},
+	{"8gaussians", "density of eight Gaussians on a circle, x [2], no y: " + generatedRows, Splits, false, generated(eightGaussians)},
+	{"2spirals", "density of two spirals, x [2], no y: " + generatedRows, Splits, false, generated(twoSpirals)},
+	{"swissroll", "density of one spiral, x [2], no y: " + generatedRows, Splits, false, generated(swissRoll)},
 }
 
 // Find returns the entry of a name; its error lists the names there are.
