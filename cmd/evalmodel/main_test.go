@@ -10,4 +10,6 @@ func TestMain(m *testing.M) { clitest.Main(m, "evalmodel", main) }
 
 func TestTranscripts(t *testing.T) { clitest.Scripts(t, clitest.Streams) }
 
-func TestManual(t *testing.T) { clitest.Manual(t, "evalmodel.1", "evalmodel", "evalmodel sample", "evalmodel density") }
+func TestManual(t *testing.T) {
+	clitest.Manual(t, "evalmodel.1", "evalmodel", "evalmodel sample", "evalmodel density")
+}
