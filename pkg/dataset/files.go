@@ -77,10 +77,10 @@ func read(path string, decode func(*input) error) error {
 	return nil
 }
 
-// readRest reads the n bytes that must be all that is left of a file, head of which have been read before. It allocates
-// no more than firstChunk and twice what the file really has. Its errors count the bytes of the whole file.
-func readRest(in *input, head, n int64) ([]byte, error) {
-	buf := make([]byte, 0, min(n, max(in.size, firstChunk)))
+// readUpTo reads n bytes, or what there is of them. It allocates no more than firstChunk, or size where more are
+// certain, and twice what there really is.
+func readUpTo(in io.Reader, size, n int64) ([]byte, error) {
+	buf := make([]byte, 0, min(n, max(size, firstChunk)))
 	for int64(len(buf)) < n {
 		if len(buf) == cap(buf) {
 			buf = append(make([]byte, 0, min(n, 2*int64(cap(buf)))), buf...)
@@ -88,10 +88,23 @@ func readRest(in *input, head, n int64) ([]byte, error) {
 		m, err := io.ReadFull(in, buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+m]
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fmt.Errorf("%w: %d expected, %d found", ErrSize, head+n, head+int64(len(buf)))
+			break
 		} else if err != nil {
 			return nil, err
 		}
+	}
+	return buf, nil
+}
+
+// readRest reads the n bytes that must be all that is left of a file, head of which have been read before. It allocates
+// as readUpTo does. Its errors count the bytes of the whole file.
+func readRest(in *input, head, n int64) ([]byte, error) {
+	buf, err := readUpTo(in, in.size, n)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(buf)) < n {
+		return nil, fmt.Errorf("%w: %d expected, %d found", ErrSize, head+n, head+int64(len(buf)))
 	}
 	if m, err := io.ReadFull(in, make([]byte, 1)); m > 0 {
 		return nil, fmt.Errorf("%w: %d expected, more found", ErrSize, head+n)

@@ -100,6 +100,30 @@ func FuzzCSV(f *testing.F) {
 	})
 }
 
+func FuzzMAT(f *testing.F) {
+	for _, name := range []string{"svhn-plain.mat", "svhn-packed.mat"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+		f.Add(data[:len(data)-9])
+	}
+	f.Add(append(make([]byte, 124), "\x01\x00MI\x00\x00\x00\x0e\x00\x00\x00\x08\x00\x00\x00\x06"...))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		arrays, err := decodeMAT(reader(data), "X", "y")
+		if err != nil {
+			return
+		}
+		for _, a := range arrays {
+			checkArray(t, a, 1032*len(data)) // deflate packs no tighter
+		}
+		if y, err := svhnDigits(arrays["y"]); err == nil {
+			svhnPixels(arrays["X"], len(y))
+		}
+	})
+}
+
 func FuzzTS(f *testing.F) {
 	f.Add([]byte("#\xff\n@classLabel true a b\n@data\n1,?:2,3:a\n4:5:b\n"))
 	f.Add([]byte("@dimensions 1\r\n@equalLength true\r\n@seriesLength 2\r\n@classlabel TRUE 1\r\n@data\r\n1,NaN:1"))

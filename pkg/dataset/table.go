@@ -26,6 +26,7 @@ type Request struct {
 var Table = []Entry{
 	{"mnist", "digits, x [1, 28, 28], 10 classes: train 60000, test 10000 rows", []string{Train, Test}, true, loadMNIST},
 	{"cifar10", "small pictures, x [3, 32, 32], 10 classes: train 50000, test 10000 rows", []string{Train, Test}, true, loadCIFAR10},
+	{"svhn", "house numbers, x [3, 32, 32], 10 classes: train 73257, test 26032, extra 531131 rows", []string{Train, Test, Extra}, true, loadSVHN},
 	{"artwr", "ArticularyWordRecognition, x [144, 9], 25 classes: " + ueaRule, ueaSplits, true, loadUEA("ArticularyWordRecognition")},
 	{"chart", "CharacterTrajectories, x [T, 3], 20 classes: " + ueaRule, ueaSplits, true, loadUEA("CharacterTrajectories")},
 	{"spoad", "SpokenArabicDigits, x [T, 13], 10 classes: " + ueaRule, ueaSplits, true, loadUEA("SpokenArabicDigits")},
