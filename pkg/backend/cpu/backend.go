@@ -29,6 +29,8 @@ type Backend struct {
 	factors  factors
 	images   images
 	gradEach gradEach
+	sliced   sliced
+	batchSum batchSum
 
 	matrix tilePlan // of the matrix product in hand
 }

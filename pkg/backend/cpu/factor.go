@@ -34,6 +34,18 @@ func batchOf(t tensor.T) factor {
 	return factor{data: floats(t), count: t.Shape.Size(), steps: t.N, kind: batchMajor, stride: t.Shape.Size()}
 }
 
+// slice is the factor's steps lo..hi, lo being a multiple of 16.
+func (f factor) slice(lo, hi int) factor {
+	switch f.kind {
+	case vectorMajor:
+		f.data = f.data[lo:]
+	default:
+		f.data = f.data[lo*f.stride:]
+	}
+	f.steps = hi - lo
+	return f
+}
+
 // interleave writes vectors lo..hi as dst[step][width]; what stands for missing ones is unspecified.
 func (f factor) interleave(w *worker, k *kernels, dst []float32, width, lo, hi int) {
 	switch f.kind {

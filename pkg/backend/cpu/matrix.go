@@ -31,22 +31,34 @@ func mirror(dst []float32, stride, n int) {
 	}
 }
 
+// spreadFrom is how often a packed number must be used for a product to be spread over threads: fetching it from another
+// core's cache takes about as long as so many multiply-adds.
+const spreadFrom = 100
+
 // multiply writes dst[i stride + j] = sum_s a[i][s] b[j][s], for upper at least where j >= i. It packs a as a weight and b
 // in panels [16 vectors][step][16]; the tile kernel does the rest.
 func (be *Backend) multiply(dst []float32, stride int, a, b factor, upper bool) {
 	if a.count*b.count == 0 {
 		return
 	}
+	if slicesOf(a, b) > 1 {
+		be.multiplySliced(dst, stride, a, b, upper)
+		return
+	}
+	alone := a.count*b.count < spreadFrom*(a.count+b.count)
 	mark := be.Mark()
 	be.matrix.planMatrix(a.count, a.steps)
 	panels := blocks(b.count)
 	f := factors{kernels: be.kernels, a: a, b: b, packedA: be.arena.take(a.count * a.steps), packedB: be.arena.take(panels * a.steps * lanes)}
-	f.parts = be.pool.partsFor(be.kernels.tiles(a.count)+panels, (len(f.packedA)+len(f.packedB))/2)
+	f.parts = 1
+	if !alone {
+		f.parts = be.pool.partsFor(be.kernels.tiles(a.count)+panels, (len(f.packedA)+len(f.packedB))/2)
+	}
 	be.factors = f
 	be.pool.run(&be.factors, f.parts)
 
 	be.product = product{plan: &be.matrix, a: f.packedA, b: f.packedB, blockB: a.steps * lanes,
-		dst: dst, stride: stride, column: lanes, columns: panels, upper: upper}
+		dst: dst, stride: stride, column: lanes, columns: panels, upper: upper, alone: alone}
 	rest := b.count % lanes
 	if rest > 0 {
 		be.product.edge = be.arena.take(a.count * lanes)

@@ -35,6 +35,7 @@ type product struct {
 	image   []float32
 	columns int
 	edge    []float32 // if not nil, the last column goes here, with rows of 16 lanes
+	alone   bool      // all parts stay on the caller
 	upper   bool      // only tiles that touch dst[i][j], j >= i, are wanted, column c being j = 16 c ..
 
 	groups, ranges int
@@ -54,11 +55,14 @@ func (be *Backend) compute() {
 		return
 	}
 	tiles := p.kernels.tiles(p.plan.rows)
-	parts := be.pool.partsFor(p.columns*tiles, p.plan.cost*(p.columns/len(p.plan.pixels))*p.plan.rows)
+	parts := 1
+	if !p.alone {
+		parts = be.pool.partsFor(p.columns*tiles, p.plan.cost*(p.columns/len(p.plan.pixels))*p.plan.rows)
+	}
 	p.groups = min(tiles, 1+tiles*p.kernels.tileRows*min(p.plan.steps, maxSteps)/groupFloats)
 	p.ranges = min(p.columns, (parts+p.groups-1)/p.groups)
 	p.groups = min(tiles, max(p.groups, (parts+p.ranges-1)/p.ranges))
-	be.pool.run(p, p.groups*p.ranges)
+	be.pool.runIf(parts > 1, p, p.groups*p.ranges)
 }
 
 func (p *product) part(i int, w *worker) {
