@@ -70,5 +70,5 @@ func (o *options) run(c *cli.Context, args []string) error {
 		return err
 	}
 	c.Note("%s, split %s: %d rows, %d mini-batches in an epoch, steps %d to %d", set.Name, set.Split, set.Rows, plan.PerEpoch(), first, end)
-	return stream(c, out, set, plan, first, end)
+	return stream(c, out, &source{set: set, changes: o.changes, order: dataset.NewOrder(plan)}, first, end)
 }

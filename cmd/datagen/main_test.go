@@ -101,10 +101,10 @@ func BenchmarkStream(b *testing.B) {
 	if err != nil {
 		b.Skip("the original files are not in ../shared/data")
 	}
-	plan := dataset.Plan{Rows: set.Rows, Batch: 128, Shuffle: true}
+	order := dataset.NewOrder(dataset.Plan{Rows: set.Rows, Batch: 128, Shuffle: true})
 	b.SetBytes(128 * 28 * 28 * 4)
 	b.ResetTimer()
-	if err := stream(c, io.Discard, set, plan, 0, int64(b.N)); err != nil {
+	if err := stream(c, io.Discard, &source{set: set, order: order}, 0, int64(b.N)); err != nil {
 		b.Fatal(err)
 	}
 }

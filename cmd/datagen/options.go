@@ -26,8 +26,10 @@ type options struct {
 	count     int64
 	dropLast  bool
 	shard     string
+	augment   string
 
-	part, parts int // of --shard
+	part, parts int             // of --shard
+	changes     dataset.Augment // of --augment
 }
 
 // define adds the flags.
@@ -48,6 +50,7 @@ func (o *options) define(f *cli.Flags) {
 	f.Int64Var(&o.start, "start-step", 0, "start with mini-batch `K`, counted from 0 through all epochs")
 	f.Int64Var(&o.count, "count", 0, "stop after `N` mini-batches (default: at the end of the epochs)")
 	f.BoolVar(&o.dropLast, "drop-last", true, "drop the rows that do not fill a last mini-batch; --drop-last=false makes them a smaller one")
+	f.StringVar(&o.augment, "augment", "", "change pictures of training rows at random: `flip,crop`, either or both")
 	f.StringVar(&o.shard, "shard", "", "of each mini-batch write the R-th of N equal parts, `R/N`, R from 0")
 }
 
@@ -69,7 +72,10 @@ func (o *options) check(c *cli.Context, args []string) error {
 	case o.count < 0:
 		return cli.Usage("--count %d: it must be 0 or more", o.count)
 	}
-	return o.parseShard()
+	if err := o.parseShard(); err != nil {
+		return err
+	}
+	return o.parseAugment(c)
 }
 
 // checkSource finds where the data comes from, and which flags would have no effect on it.
@@ -96,7 +102,7 @@ func (o *options) checkSource(c *cli.Context) error {
 		return cli.Usage("--split-seed has no effect on the split %s of %s", o.split, o.name)
 	case !entry.Files && given("data"):
 		return cli.Usage("--data has no effect: %s is generated", o.name)
-	case entry.Files && given("seed") && !o.shuffle:
+	case entry.Files && given("seed") && !o.shuffle && !given("augment"):
 		return cli.Usage("--seed has no effect without --shuffle")
 	}
 	if o.data == "" {
@@ -110,8 +116,13 @@ func (o *options) checkSource(c *cli.Context) error {
 
 // shuffled tells whether the order is random: as the flag says, else for training rows.
 func (o *options) shuffled(given func(string) bool) bool {
+	return o.shuffle && (given("shuffle") || o.training())
+}
+
+// training tells whether the split has rows to train with.
+func (o *options) training() bool {
 	_, part := dataset.CutSplit(o.split)
-	return o.shuffle && (given("shuffle") || part == dataset.Train || part == dataset.Extra)
+	return part == dataset.Train || part == dataset.Extra
 }
 
 // givenWithX tells whether a flag is given that needs --x.
@@ -140,7 +151,7 @@ func (o *options) checkFiles(given func(string) bool) error {
 		return cli.Usage("only one file can be standard input")
 	case given("data"):
 		return cli.Usage("--data has no effect with --x")
-	case given("seed") && !o.shuffle:
+	case given("seed") && !o.shuffle && !given("augment"):
 		return cli.Usage("--seed has no effect without --shuffle")
 	}
 	return nil
@@ -165,12 +176,31 @@ func (o *options) parseShard() error {
 	return nil
 }
 
-// load reads or generates the data.
-func (o *options) load() (*dataset.Set, error) {
-	if o.name == "" {
-		return dataset.LoadFiles(o.files, o.split)
+// parseAugment reads how pictures are changed.
+func (o *options) parseAugment(c *cli.Context) (err error) {
+	if !c.Flags.Changed("augment") {
+		return nil
 	}
-	return dataset.Load(o.name, dataset.Request{Folder: o.data, Split: o.split, SplitSeed: o.splitSeed, Seed: o.seed})
+	if !o.training() {
+		return cli.Usage("--augment changes training rows, and --split is %s", o.split)
+	}
+	if o.changes, err = dataset.ParseAugment(o.augment, o.seed); err != nil {
+		return cli.Usage("--augment: %v", err)
+	}
+	return nil
+}
+
+// load reads or generates the data.
+func (o *options) load() (set *dataset.Set, err error) {
+	if o.name == "" {
+		set, err = dataset.LoadFiles(o.files, o.split)
+	} else {
+		set, err = dataset.Load(o.name, dataset.Request{Folder: o.data, Split: o.split, SplitSeed: o.splitSeed, Seed: o.seed})
+	}
+	if err == nil && o.augment != "" {
+		err = o.changes.Check(&set.Columns[0])
+	}
+	return set, err
 }
 
 // plan cuts the rows into mini-batches.

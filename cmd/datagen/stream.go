@@ -10,15 +10,14 @@ import (
 )
 
 // stream writes the mini-batches [first, end) while it prepares the next.
-func stream(c *cli.Context, out io.Writer, set *dataset.Set, plan dataset.Plan, first, end int64) error {
+func stream(c *cli.Context, out io.Writer, source *source, first, end int64) error {
 	begin, rows := time.Now(), 0
-	w := wire.NewSampleWriter(out, wire.Header{Kind: wire.Batch, Dataset: set.Name, Split: set.Split})
-	source := &source{set: set, order: dataset.NewOrder(plan)}
+	w := wire.NewSampleWriter(out, wire.Header{Kind: wire.Batch, Dataset: source.set.Name, Split: source.set.Split})
 	if err := w.Start(source.empty(0).Columns); err != nil {
 		return err
 	}
 	progress := c.Progress(end-first, "mini-batches")
-	ready, free := source.produce(first, end, source.empty(plan.Size()), source.empty(plan.Size()))
+	ready, free := source.produce(first, end, source.empty(source.order.Size()), source.empty(source.order.Size()))
 	for samples := range ready {
 		if err := w.Write(samples); err != nil {
 			return err
@@ -36,8 +35,9 @@ func stream(c *cli.Context, out io.Writer, set *dataset.Set, plan dataset.Plan, 
 
 // source fills mini-batches.
 type source struct {
-	set   *dataset.Set
-	order *dataset.Order
+	set     *dataset.Set
+	order   *dataset.Order
+	changes dataset.Augment // of x; none by default
 }
 
 // The columns that stand before those of the set.
@@ -107,6 +107,9 @@ func (s *source) fill(samples *wire.Samples, step int64) {
 		} else {
 			to.Value = to.Value.Slice(0, rows*from.Shape.Size())
 			from.GatherValues(to.Value, index)
+		}
+		if i == 0 {
+			s.changes.Apply(from, to.Value, index, step)
 		}
 	}
 }

@@ -67,6 +67,9 @@ func NewOrder(plan Plan) *Order {
 	return &Order{plan: plan, epoch: -1}
 }
 
+// Size is the plan's.
+func (o *Order) Size() int { return o.plan.Size() }
+
 // Step overwrites index with the row numbers of the mini-batch of a step (this shard's part, in order), reusing its
 // memory, and returns them with the epoch. It costs the same for every step.
 func (o *Order) Step(index []int64, step int64) (rows []int64, epoch int32) {

@@ -1,7 +1,13 @@
 package dataset
 
 import (
+	"archive/tar"
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"path"
+	"path/filepath"
 	"slices"
 
 	"odepipe/pkg/tensor"
@@ -22,30 +28,32 @@ var cifarSplits = map[string][]string{
 	Test:  {"test_batch.bin"},
 }
 
-// cifarFolders are where the files may lie below the data folder; the last is the name in the published archive.
+// cifarFolders are where the files or the published archive may lie below the data folder; the last is the name in the
+// archive.
 var cifarFolders = []string{"cifar10", ".", "cifar-10-batches-bin"}
 
+const cifarArchive = "cifar-10-binary.tar.gz"
+
 // loadCIFAR10 reads a split of CIFAR-10: x [3, 32, 32], y 0 to 9. The paper normalises all three channels with MNIST's
-// constants.
+// constants. The archive is read where the first file of the split is not there.
 func loadCIFAR10(request Request) (*Set, error) {
-	var pixels []byte
-	var y []int32
 	names := cifarSplits[request.Split]
-	for _, name := range names {
-		path, err := find(request.Folder, name, cifarFolders...)
-		if err != nil {
-			return nil, err
-		}
-		if pixels == nil {
-			pixels = make([]byte, 0, len(names)*cifarFile*cifarPixels)
-		}
-		err = read(path, func(in *input) (err error) {
-			pixels, y, err = decodeCIFAR(in, cifarFile, pixels, y)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
+	first, err := locate(request.Folder, []string{names[0], names[0] + ".gz", cifarArchive}, cifarFolders...)
+	if err != nil {
+		return nil, err
+	}
+	pixels, y := make([]byte, len(names)*cifarFile*cifarPixels), make([]int32, len(names)*cifarFile)
+	decode := func(k int, in *input) error {
+		lo, hi := k*cifarFile, (k+1)*cifarFile
+		return decodeCIFAR(in, pixels[lo*cifarPixels:hi*cifarPixels], y[lo:hi])
+	}
+	if filepath.Base(first) == cifarArchive {
+		err = readArchive(first, names, decode)
+	} else {
+		err = readEach(request.Folder, names, decode)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return &Set{Rows: len(y), Columns: []Column{
 		{Name: "x", Shape: tensor.Of(3, 32, 32), Pixels: pixels, Levels: levels(mnistMean, mnistStd)},
@@ -53,22 +61,67 @@ func loadCIFAR10(request Request) (*Set, error) {
 	}}, nil
 }
 
-// decodeCIFAR reads a file of so many rows and appends its pixels [rows, 3, 32, 32] and labels [rows].
+// readEach has decode read each of the files, of which k counts.
+func readEach(root string, names []string, decode func(k int, in *input) error) error {
+	for k, name := range names {
+		file, err := find(root, name, cifarFolders...)
+		if err != nil {
+			return err
+		}
+		if err := read(file, func(in *input) error { return decode(k, in) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readArchive has decode read the files of these names in a .tar.gz, whatever their folder and order there.
+func readArchive(file string, names []string, decode func(k int, in *input) error) error {
+	found := make([]bool, len(names))
+	return read(file, func(in *input) error {
+		archive := tar.NewReader(in)
+		for {
+			header, err := archive.Next()
+			switch {
+			case errors.Is(err, io.EOF):
+				if k := slices.Index(found, false); k >= 0 {
+					return fmt.Errorf("%w: no %s in it", ErrMissing, names[k])
+				}
+				_, err := io.Copy(io.Discard, in) // up to gzip's checksum
+				return err
+			case errors.Is(err, io.ErrUnexpectedEOF):
+				return fmt.Errorf("%w: the archive is cut", ErrSize)
+			case err != nil:
+				return fmt.Errorf("%w: %v", ErrFormat, err)
+			}
+			k := slices.Index(names, path.Base(header.Name))
+			if k < 0 || header.Typeflag != tar.TypeReg {
+				continue
+			}
+			if err := decode(k, &input{Reader: bufio.NewReader(archive)}); err != nil {
+				return fmt.Errorf("%s: %w", header.Name, err)
+			}
+			found[k] = true
+		}
+	})
+}
+
+// decodeCIFAR reads a file of as many rows as labels [rows] has, and overwrites these and the pixels
+// [rows, 3, 32, 32].
 //
 // It returns ErrSize for another number of bytes, and ErrLabel, with the row, for a label that is no class.
-func decodeCIFAR(in *input, rows int, pixels []byte, labels []int32) ([]byte, []int32, error) {
-	raw, err := readRest(in, 0, int64(rows)*cifarRow)
+func decodeCIFAR(in *input, pixels []byte, labels []int32) error {
+	raw, err := readRest(in, 0, int64(len(labels))*cifarRow)
 	if err != nil {
-		return pixels, labels, err
+		return err
 	}
-	labels = slices.Grow(labels, rows)
-	for i := range rows {
+	for i := range labels {
 		row := raw[i*cifarRow : (i+1)*cifarRow]
 		if row[0] >= cifarClasses {
-			return pixels, labels, fmt.Errorf("%w: row %d: %d is not in 0 to %d", ErrLabel, i, row[0], cifarClasses-1)
+			return fmt.Errorf("%w: row %d: %d is not in 0 to %d", ErrLabel, i, row[0], cifarClasses-1)
 		}
-		labels = append(labels, int32(row[0]))
-		pixels = append(pixels, row[1:]...)
+		labels[i] = int32(row[0])
+		copy(pixels[i*cifarPixels:], row[1:])
 	}
-	return pixels, labels, nil
+	return nil
 }

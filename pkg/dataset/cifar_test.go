@@ -1,6 +1,8 @@
 package dataset_test
 
 import (
+	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -89,6 +91,75 @@ func TestCIFAR10TrainIsFiveFiles(t *testing.T) {
 	_, err = dataset.Load("cifar10", dataset.Request{Folder: folder, Split: "train"})
 	if !errors.Is(err, dataset.ErrMissing) || !strings.Contains(err.Error(), "neither data_batch_4.bin nor data_batch_4.bin.gz in ") {
 		t.Errorf("a file less: %v", err)
+	}
+}
+
+// archive is a .tar.gz of files in the given order, in the published archive's folder.
+func archive(t *testing.T, names []string, files map[string][]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range names {
+		header := tar.Header{Name: "cifar-10-batches-bin/" + name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}
+		if err := w.WriteHeader(&header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(files[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return zipped(t, b.Bytes())
+}
+
+func TestCIFAR10FromItsArchive(t *testing.T) {
+	files := map[string][]byte{"readme.html": []byte("hello"), testFile: cifar(map[int]byte{0: 8})}
+	var names []string
+	for k := range 5 {
+		name := fmt.Sprintf("data_batch_%d.bin", k+1)
+		names = append(names, name)
+		files[name] = cifar(map[int]byte{0: byte(k + 1), 1: byte(10 * k)})
+	}
+	shuffled := []string{"readme.html", names[3], names[0], testFile, names[4], names[2], names[1]}
+	folder := write(t, map[string][]byte{"cifar10/cifar-10-binary.tar.gz": archive(t, shuffled, files)})
+	train, err := dataset.Load("cifar10", dataset.Request{Folder: folder, Split: "train"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range 5 {
+		class, x := make([]int32, 1), tensor.Float32.Make(3*32*32)
+		train.Columns[1].GatherInts(class, []int64{int64(k) * pictures})
+		train.Columns[0].GatherValues(x, []int64{int64(k) * pictures})
+		if want := (float32(10*k)/255 - 0.1307) / 0.3081; class[0] != int32(k+1) || x.F32[0] != want {
+			t.Errorf("file %d begins with class %d and %g, want %g", k+1, class[0], x.F32[0], want)
+		}
+	}
+	if test, err := dataset.Load("cifar10", dataset.Request{Folder: folder, Split: "test"}); err != nil || test.Rows != pictures || test.Columns[1].Ints[0] != 8 {
+		t.Errorf("test: %v", err)
+	}
+
+	whole := archive(t, []string{testFile}, files)
+	damaged := slices.Clone(whole)
+	damaged[len(damaged)-5] ^= 1 // gzip's checksum and size are the last eight bytes
+	for _, test := range []struct {
+		name  string
+		bytes []byte
+		want  error
+		says  string
+	}{
+		{"without the file", archive(t, []string{"readme.html"}, files), dataset.ErrMissing, "no test_batch.bin in it"},
+		{"with half a file", archive(t, []string{testFile}, map[string][]byte{testFile: files[testFile][:100]}), dataset.ErrSize, "cifar-10-batches-bin/test_batch.bin: dataset: wrong number of bytes: 30730000 expected, 100 found"},
+		{"cut", whole[:len(whole)/2], dataset.ErrSize, "30730000 expected, "},
+		{"damaged", damaged, nil, "gzip: invalid checksum"},
+		{"no archive", zipped(t, bytes.Repeat([]byte("hello"), 400)), dataset.ErrFormat, "tar"},
+	} {
+		folder := write(t, map[string][]byte{"cifar-10-binary.tar.gz": test.bytes})
+		_, err := dataset.Load("cifar10", dataset.Request{Folder: folder, Split: "test"})
+		if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "binary.tar.gz: ") {
+			t.Errorf("%s: error is %v", test.name, err)
+		}
 	}
 }
 

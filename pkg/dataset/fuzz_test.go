@@ -44,16 +44,16 @@ func FuzzCIFAR(f *testing.F) {
 	f.Add([]byte{}, 3)
 	f.Fuzz(func(t *testing.T, data []byte, rows int) {
 		rows = 1 + (rows&0xff)%4
-		pixels, labels, err := decodeCIFAR(reader(data), rows, nil, nil)
-		if err != nil {
+		pixels, labels := make([]byte, rows*cifarPixels), make([]int32, rows)
+		if decodeCIFAR(reader(data), pixels, labels) != nil {
 			return
 		}
 		var again []byte
 		for i, label := range labels {
 			again = append(append(again, byte(label)), pixels[i*cifarPixels:(i+1)*cifarPixels]...)
 		}
-		if len(labels) != rows || !bytes.Equal(again, data) {
-			t.Errorf("%d rows were read from %d bytes as %d labels and %d pixels", rows, len(data), len(labels), len(pixels))
+		if !bytes.Equal(again, data) {
+			t.Errorf("%d rows are not those of %d bytes", rows, len(data))
 		}
 	})
 }

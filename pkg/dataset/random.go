@@ -15,6 +15,7 @@ const (
 	streamShuffle = 1 // the order of an epoch
 	streamRows    = 2 // generated rows
 	streamSplit   = 3 // which rows are a split
+	streamAugment = 4 // how a picture is changed
 )
 
 // mix is SplitMix64's bijection of the 64-bit numbers (Stafford's variant 13).

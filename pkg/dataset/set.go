@@ -17,6 +17,7 @@ var (
 	ErrLabel     = errors.New("dataset: label out of range")
 	ErrNonFinite = errors.New("dataset: value is not finite")
 	ErrInterval  = errors.New("dataset: interval of length 0")
+	ErrAugment   = errors.New("dataset: no such augmentation")
 	ErrPlan      = errors.New("dataset: no such mini-batches")
 )
 
