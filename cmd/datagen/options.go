@@ -44,13 +44,13 @@ func (o *options) define(f *cli.Flags) {
 	f.Uint64Var(&o.splitSeed, "split-seed", 0, "`SEED` of the random cut of the rule paper")
 	f.IntVar(&o.batch, "batch", 128, "`N` rows in a mini-batch")
 	f.Int32Var(&o.epochs, "epochs", 1, "stop after `E` passes over the data; no limit if --count alone is given")
-	f.Uint64Var(&o.seed, "seed", 0, "`SEED` of the order and of generated data, 0 to 2^64-1")
+	f.Uint64Var(&o.seed, "seed", 0, "`SEED` of the order, of generated data and of changed pictures, 0 to 2^64-1")
 	f.BoolVar(&o.shuffle, "shuffle", true, "a new random order in every epoch (default true for train and extra, false for val and test)")
 	f.Lookup("shuffle").DefValue = "false" // not shown: the usage says it
 	f.Int64Var(&o.start, "start-step", 0, "start with mini-batch `K`, counted from 0 through all epochs")
 	f.Int64Var(&o.count, "count", 0, "stop after `N` mini-batches (default: at the end of the epochs)")
 	f.BoolVar(&o.dropLast, "drop-last", true, "drop the rows that do not fill a last mini-batch; --drop-last=false makes them a smaller one")
-	f.StringVar(&o.augment, "augment", "", "change pictures of training rows at random: `flip,crop`, either or both")
+	f.StringVar(&o.augment, "augment", "", "change pictures of training rows at random: `flip,crop` or one of them")
 	f.StringVar(&o.shard, "shard", "", "of each mini-batch write the R-th of N equal parts, `R/N`, R from 0")
 }
 

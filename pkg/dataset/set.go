@@ -30,7 +30,7 @@ type Set struct {
 
 // Column is a named array [Rows, Shape...], row-major. Exactly one of Pixels, Values and Ints is set: pixels and values
 // are tensors of floats, or with the scalar shape one float a row (a time); ints are one number a row (a class, a
-// length) and have the scalar shape.
+// length) and have the scalar shape. NaN is a value that is missing in a series; nothing else is not finite.
 type Column struct {
 	Name   string
 	Shape  tensor.Shape
