@@ -2,11 +2,12 @@
 # Trains a model with the ring: all stages stay up, kfacstep feeds its parameters back to odeforward and odebackward.
 #
 #   scripts/train.sh MODEL DATASET RUNDIR [--steps N | --epochs E] [--batch B] [--seed S] [--optimizer O]
-#                    [settings of the optimizer] [--data DIR] [--y F] [--every N] [--threads N] [--device D]
+#                    [settings of the optimizer] [--data DIR] [--y F] [--split S] [--every N] [--threads N] [--device D]
 #
-# MODEL is a preset (mnist, svhn, cifar10) or a TOML file; DATASET a name that 'datagen list' shows, or a .npy or .csv file.
+# MODEL is a preset ('kfacstep presets') or a TOML file; DATASET a name that 'datagen list' shows, or a .npy or .csv file.
 # RUNDIR gets checkpoint.arrow, log.jsonl, model.toml and command, the line that repeats the run. A RUNDIR with a
 # checkpoint is resumed, settings left out are those of its command; settings that contradict it are an error.
+# --split, --split-seed, --shuffle, --drop-last, --augment, --length, --t0, --t1 are datagen's.
 # Everything else, such as --lr=0.01 or --group='fc.*=adam', goes to 'kfacstep init'. Ctrl-C and SIGTERM save first.
 # Exit status: that of the stage that failed first; 2 wrong usage; 128 + n after signal n.
 set -euo pipefail
@@ -37,7 +38,7 @@ parse() {
     name=${name#--}
     case $name in
       group) value=${set[group]+${set[group]}$'\n'}$value ;;
-      data | y | length | weights) value=$(realpath -m -- "$value") ;;
+      data | y | length | t0 | t1 | weights) value=$(realpath -m -- "$value") ;;
       steps | epochs | every) [[ $value =~ ^[0-9]+$ ]] || fail "--$name $value: it must be a whole number" 2 ;;
     esac
     set[$name]=$value
@@ -100,9 +101,8 @@ exec {lock}<"$run"
 
 # What the stages get.
 datagen=() common=() init=() kfacstep=()
-preset=$(kfacstep presets | awk -v m="${set[MODEL]}" '$1 == m {print $2, $3}')
-: "${preset:=128 1}"
-datagen+=(--batch="${set[batch]-${preset% *}}")
+read -r batch epochs droplast <<<"$(kfacstep presets | awk -v m="${set[MODEL]}" '$1 == m {print $2, $3, $4}')"
+datagen+=(--batch="${set[batch]-${batch:-128}}" --shuffle="${set[shuffle]-true}" --drop-last="${set[drop-last]-${droplast:-true}}")
 case ${set[DATASET]} in
   /*) datagen+=(--x="${set[DATASET]}") ;;
   *) datagen+=("${set[DATASET]}") ;;
@@ -111,8 +111,8 @@ esac
 for name in "${!set[@]}"; do
   value=${set[$name]}
   case $name in
-    MODEL | DATASET | steps | epochs | batch) ;;
-    data | y | length) datagen+=("--$name=$value") ;;
+    MODEL | DATASET | steps | epochs | batch | shuffle | drop-last) ;;
+    data | y | length | t0 | t1 | split | split-seed | augment) datagen+=("--$name=$value") ;;
     seed) datagen+=("--seed=$value"); [ -n "${set[weights]-}" ] || init+=("--seed=$value") ;;
     threads | device) common+=("--$name=$value") ;;
     every | progress) kfacstep+=("--$name=$value") ;;
@@ -142,7 +142,7 @@ if [ -n "${set[steps]-}" ]; then
   [ "$done" -lt "${set[steps]}" ] || exit 0
   datagen+=(--count=$((set[steps] - done)))
 else
-  datagen+=(--epochs="${set[epochs]-${preset#* }}")
+  datagen+=(--epochs="${set[epochs]-${epochs:-1}}")
 fi
 # A killed run may have left a half-written checkpoint, and a log that is ahead of the whole one.
 rm -f "$run"/.checkpoint.arrow.*

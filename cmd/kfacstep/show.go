@@ -69,17 +69,17 @@ func showProgram() cli.Program {
 func presetsProgram() cli.Program {
 	return cli.Program{
 		Name:    "presets",
-		Purpose: "List the presets with their batch size and number of epochs.",
+		Purpose: "List the presets with their batch size, number of epochs, and whether an incomplete last mini-batch is dropped.",
 		Run: func(_ *cli.Context, _ []string) error {
 			for _, p := range model.Presets {
-				if _, err := fmt.Println(p.Name, p.Batch, p.Epochs); err != nil {
+				if _, err := fmt.Println(p.Name, p.Batch, p.Epochs, !p.Whole); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 		Input:    "none",
-		Output:   "a line for each: name, samples in a mini-batch, epochs",
+		Output:   "a line for each: name, samples in a mini-batch, epochs, true or false",
 		Examples: "kfacstep presets\nkfacstep presets | column -t",
 	}
 }

@@ -16,53 +16,55 @@ type Preset struct {
 	Name    string
 	Batch   int // samples per mini-batch
 	Epochs  int
+	Whole   bool                // an epoch has all rows, its last mini-batch being a smaller one
 	Recipes map[string][]string // optimizer, or optimizer-paper where the paper's settings are not the best known -> flags of kfacstep init
 }
 
 // Presets lists them in the paper's order; settings are those of its hyper-parameter table, but for snopt where there is a
 // snopt-paper beside it.
 var Presets = []Preset{
-	{"mnist", 128, 5, map[string][]string{
-		"snopt": {"--lr=0.02", "--eps=0.05", "--freq=100"},
-		"adam":  {"--lr=0.001"},
-		"sgd":   {"--lr=0.02", "--momentum=0.9"},
+	{"mnist", 128, 5, false, map[string][]string{
+		"snopt":       {"--lr=0.02", "--eps=0.05", "--freq=20", "--factors=stages"},
+		"snopt-paper": {"--lr=0.02", "--eps=0.05", "--freq=100"},
+		"adam":        {"--lr=0.001"},
+		"sgd":         {"--lr=0.02", "--momentum=0.9"},
 	}},
-	{"svhn", 128, 10, map[string][]string{
+	{"svhn", 128, 10, false, map[string][]string{
 		"snopt": {"--lr=0.01", "--eps=0.05", "--freq=100", "--weight-decay=0.0001"},
 		"adam":  {"--lr=0.0005", "--weight-decay=0.001"},
 		"sgd":   {"--lr=0.02", "--momentum=0.9"},
 	}},
-	{"cifar10", 128, 20, map[string][]string{
+	{"cifar10", 128, 20, false, map[string][]string{
 		"snopt": {"--lr=0.01", "--eps=0.03", "--freq=100"},
 		"adam":  {"--lr=0.001", "--weight-decay=0.001"},
 		"sgd":   {"--lr=0.01", "--momentum=0.9"},
 	}},
-	{"spoad", 128, 10, map[string][]string{
+	{"spoad", 128, 10, true, map[string][]string{
 		"snopt": {"--lr=0.005", "--eps=0.05", "--freq=100", "--factor-step=1", second},
 		"adam":  {"--lr=0.003"},
 		"sgd":   {"--lr=0.01", second},
 	}},
-	{"artwr", 256, 600, map[string][]string{
+	{"artwr", 256, 600, true, map[string][]string{
 		"snopt": {"--lr=0.003", "--eps=0.1", "--freq=100", "--factor-step=1", second},
 		"adam":  {"--lr=0.001"},
 		"sgd":   {"--lr=0.003", second},
 	}},
-	{"chart", 512, 400, map[string][]string{
+	{"chart", 512, 400, true, map[string][]string{
 		"snopt": {"--lr=0.003", "--eps=0.05", "--freq=100", "--weight-decay=0.0001", "--factor-step=1", second},
 		"adam":  {"--lr=0.001"},
 		"sgd":   {"--lr=0.001", "--momentum=0.7", second},
 	}},
-	{"circle", 512, 100, map[string][]string{
+	{"circle", 512, 100, false, map[string][]string{
 		"snopt": {"--lr=0.01", "--momentum=0.9", "--eps=0.05", "--freq=100", "--factor-step=0.1"},
 		"adam":  {"--lr=0.001"},
 		"sgd":   {"--lr=0.01", "--momentum=0.9"},
 	}},
-	{"gas", 1000, 30, map[string][]string{
+	{"gas", 1000, 30, false, map[string][]string{
 		"snopt": {"--lr=0.01", "--momentum=0.9", "--eps=0.05", "--freq=250"},
 		"adam":  {"--lr=0.002"},
 		"sgd":   {"--lr=0.01", "--momentum=0.9"},
 	}},
-	{"miniboone", 128, 20, map[string][]string{
+	{"miniboone", 128, 20, false, map[string][]string{
 		"snopt": {"--lr=0.005", "--momentum=0.9", "--eps=0.1", "--freq=250"},
 		"adam":  {"--lr=0.003"},
 		"sgd":   {"--lr=0.01", "--momentum=0.9"},

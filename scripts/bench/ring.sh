@@ -10,6 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PATH=$root/bin:$PATH
 model=${1-mnist} dataset=${2-mnist} steps=${3-20} optimizer=${4-sgd} batch=${5-128}
 
+datagen "$dataset" --batch="$batch" --count=1 >/dev/null # a ring without mini-batches would wait for ever
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 kfacstep init --model="$model" --optimizer="$optimizer" >"$work/checkpoint.arrow"
