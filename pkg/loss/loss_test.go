@@ -17,6 +17,7 @@ import (
 // problems has targets of three samples with four outputs for every loss.
 var problems = map[string]loss.Target{
 	"cross_entropy": {Class: []int32{2, 0, 3}},
+	"nll":           {},
 	"mse":           {Values: tensor.Buffer{F64: testkit.Normal(4, 12)}, Shape: []int{4}},
 }
 
