@@ -3,7 +3,6 @@ package pipeline
 import (
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -44,26 +43,6 @@ var Divergences = []string{string(AutoDivergence), string(ModelDivergence), stri
 // exact says whether flows have their divergence by all unit vectors on a split.
 func (d Divergence) exact(split string) bool {
 	return d == ExactDivergence || d != ModelDivergence && split != "" && !strings.HasSuffix(split, "train")
-}
-
-// BatchRecord says where a stage's time went for one mini-batch, for the log; seconds of wall-clock time.
-type BatchRecord struct {
-	Step    int64   `json:"step"`
-	Loss    float64 `json:"loss"`    // mean
-	Wait    float64 `json:"wait"`    // for the mini-batch and its parameters, decoding included
-	Compute float64 `json:"compute"` // from parameters to results, both on the host
-	Write   float64 `json:"write"`   // encoding, and a full pipe
-}
-
-// stopwatch fills a BatchRecord.
-type stopwatch struct{ last time.Time }
-
-// lap is the time since the lap before, in seconds.
-func (w *stopwatch) lap() float64 {
-	now := time.Now()
-	d := now.Sub(w.last)
-	w.last = now
-	return d.Seconds()
 }
 
 // Forward reads mini-batches, runs the model on each with the parameters that belong to it, and writes the states at
@@ -161,37 +140,6 @@ func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.Para
 			done(record)
 		}
 	}
-}
-
-// columns are those of the output, without data.
-func (f *forward) columns(own []wire.Column) []wire.Column {
-	all := slices.Clone(own)
-	add := func(name string, shape tensor.Shape) {
-		all = append(all, wire.Column{Name: name, Type: wire.Values, Shape: shape.Dims(), DType: f.be.DType()})
-	}
-	for _, s := range f.net.Segments {
-		if s.ODE == nil {
-			continue
-		}
-		if s.Cell != nil {
-			add(s.ODE.Name+".x1", tensor.Of(s.In.Dim[0]-1, s.ODE.Series.Hidden))
-			continue
-		}
-		if f.keepInitial || s.ODE.Flow != nil {
-			add(s.ODE.Name+".x0", s.Chain.In)
-		}
-		add(s.ODE.Name+".x1", s.Chain.Out)
-		kinetic, jacobian := f.costs(s.ODE)
-		if kinetic {
-			add(s.ODE.Name+".kinetic", tensor.Shape{})
-		}
-		if jacobian {
-			add(s.ODE.Name+".jacobian", tensor.Shape{})
-		}
-	}
-	add("pred", f.net.Pred)
-	add("loss", tensor.Shape{})
-	return append(all, wire.Column{Name: "nfe", Type: wire.Int32})
 }
 
 // stepOf is the mini-batch's number: its column step, or its position in a stream that has none.
@@ -298,84 +246,6 @@ func (f *forward) series(b *blocks, s model.Segment, field *nn.Bound, batch *wir
 	})
 	f.out.Columns = append(f.out.Columns, wire.Column{Name: s.ODE.Name + ".x1", Type: wire.Values, Shape: []int{intervals, m}, DType: f.be.DType(), Value: column})
 	return h, stats.Evaluations, err
-}
-
-// ends adds the states of a block at the ends of its interval: a flow starts at t1.
-func (f *forward) ends(o *model.ODESpec, start, end tensor.T) {
-	switch {
-	case o.Flow != nil:
-		f.column(o.Name+".x0", end)
-		f.column(o.Name+".x1", start)
-		return
-	case f.keepInitial:
-		f.column(o.Name+".x0", start)
-	}
-	f.column(o.Name+".x1", end)
-}
-
-// costs says which integrals along a block's path are columns.
-func (f *forward) costs(o *model.ODESpec) (kinetic, jacobian bool) {
-	return f.pathCosts || o.Costs != model.Costs{}, f.pathCosts || o.Costs.Jacobian != 0
-}
-
-func (f *forward) pathColumns(o *model.ODESpec, end adjoint.End) {
-	add := func(name string, integral []float64) {
-		value := f.host.values(o.Name+name, len(integral))
-		for n, v := range integral {
-			value.Set(n, v)
-		}
-		f.out.Columns = append(f.out.Columns, wire.Column{Name: o.Name + name, Type: wire.Values, DType: f.be.DType(), Value: value})
-	}
-	kinetic, jacobian := f.costs(o)
-	if kinetic {
-		add(".kinetic", end.Kinetic)
-	}
-	if jacobian {
-		add(".jacobian", end.Jacobian)
-	}
-}
-
-// column downloads a batch into a new output column.
-func (f *forward) column(name string, x tensor.T) tensor.Buffer {
-	value := f.host.values(name, x.Size())
-	f.be.Download(value, x)
-	f.out.Columns = append(f.out.Columns, wire.Column{Name: name, Type: wire.Values, Shape: x.Shape.Dims(), DType: f.be.DType(), Value: value})
-	return value
-}
-
-// judge adds the columns pred and loss. change is what a flow adds to the log-density of its base.
-func (f *forward) judge(y tensor.T, target loss.Target, change []float64) error {
-	width := f.net.Output.Size()
-	state := make([]float64, y.Size())
-	f.be.Download(tensor.Buffer{F64: state}, y)
-	losses := f.host.values("loss", f.out.Rows)
-	for n := range f.out.Rows {
-		l := f.net.Loss.Row(state[n*width:(n+1)*width], nil, target, n) - change[n]
-		if math.IsNaN(l) || math.IsInf(l, 0) {
-			return fmt.Errorf("sample %d: the loss is %g: %w", n, l, ErrNonFinite)
-		}
-		losses.Set(n, l)
-	}
-	if f.net.Loss.Density {
-		density := f.host.values("pred", f.out.Rows)
-		for n := range f.out.Rows {
-			density.Set(n, -losses.At(n))
-		}
-		f.out.Columns = append(f.out.Columns, wire.Column{Name: "pred", Type: wire.Values, Shape: []int{1}, DType: f.be.DType(), Value: density})
-	} else {
-		f.column("pred", y)
-	}
-	f.out.Columns = append(f.out.Columns, wire.Column{Name: "loss", Type: wire.Values, DType: f.be.DType(), Value: losses})
-	return nil
-}
-
-// mean of the elements; 0 of none.
-func mean(values tensor.Buffer) float64 {
-	sum := 0.0
-	for i := range values.Len() {
-		sum += values.At(i)
-	}
-	return sum / float64(max(values.Len(), 1))
 }
 
 // targetOf takes the samples' y and checks it against the model's output and loss.
