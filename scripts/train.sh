@@ -7,7 +7,7 @@
 # MODEL is a preset ('kfacstep presets') or a TOML file; DATASET a name that 'datagen list' shows, or a .npy or .csv file.
 # RUNDIR gets checkpoint.arrow, log.jsonl, model.toml and command, the line that repeats the run. A RUNDIR with a
 # checkpoint is resumed, settings left out are those of its command; settings that contradict it are an error.
-# --split, --split-seed, --shuffle, --drop-last, --augment, --length, --t0, --t1 are datagen's.
+# --split, --split-seed, --shuffle, --drop-last, --augment, --length, --times, --t0, --t1 are datagen's.
 # Everything else, such as --lr=0.01 or --group='fc.*=adam', goes to 'kfacstep init'. Ctrl-C and SIGTERM save first.
 # Exit status: that of the stage that failed first; 2 wrong usage; 128 + n after signal n.
 set -euo pipefail
@@ -38,7 +38,7 @@ parse() {
     name=${name#--}
     case $name in
       group) value=${set[group]+${set[group]}$'\n'}$value ;;
-      data | y | length | t0 | t1 | weights) value=$(realpath -m -- "$value") ;;
+      data | y | length | times | t0 | t1 | weights) value=$(realpath -m -- "$value") ;;
       steps | epochs | every) [[ $value =~ ^[0-9]+$ ]] || fail "--$name $value: it must be a whole number" 2 ;;
     esac
     set[$name]=$value
@@ -112,7 +112,7 @@ for name in "${!set[@]}"; do
   value=${set[$name]}
   case $name in
     MODEL | DATASET | steps | epochs | batch | shuffle | drop-last) ;;
-    data | y | length | t0 | t1 | split | split-seed | augment) datagen+=("--$name=$value") ;;
+    data | y | length | times | t0 | t1 | split | split-seed | augment) datagen+=("--$name=$value") ;;
     seed) datagen+=("--seed=$value"); [ -n "${set[weights]-}" ] || init+=("--seed=$value") ;;
     threads | device) common+=("--$name=$value") ;;
     every | progress) kfacstep+=("--$name=$value") ;;

@@ -18,13 +18,13 @@ func program() cli.Program {
 	return cli.Program{
 		Name:    "datagen",
 		Purpose: "Write mini-batches of a data set; mini-batch k depends on nothing but data, split, batch size, seed and k.",
-		Usage:   "DATASET [flags]\n--x FILE [--y FILE] [--length FILE] [--t0 FILE] [--t1 FILE] [flags]\nlist",
+		Usage:   "DATASET [flags]\n--x FILE [--y FILE] [--length FILE] [--times FILE] [--t0 FILE] [--t1 FILE] [flags]\nlist",
 		MaxArgs: 1,
 		Define:  o.define,
 		Run:     o.run,
 		Details: "data sets:\n" + list(),
 		Input:   "none, unless a file is called -",
-		Output:  "sample stream: step, epoch, index, x, length (series), t0, t1, y (where there is one)",
+		Output:  "sample stream: step, epoch, index, x, length and times (series), t0, t1, y (where there is one)",
 		Examples: `datagen spirals --batch 64 --seed 1 > batches.arrow
 datagen mnist --data data --epochs 5 | odeforward --params ck.arrow | evalmodel`,
 		Commands: []cli.Program{{

@@ -36,6 +36,7 @@ type options struct {
 func (o *options) define(f *cli.Flags) {
 	f.StringVar(&o.files.X, "x", "", "inputs from `FILE`, .npy [N, ...] or .csv, also packed as .gz")
 	f.StringVar(&o.files.Y, "y", "", "classes (whole numbers from 0) or targets (floats) from `FILE`")
+	f.StringVar(&o.files.Times, "times", "", "times [N, T] of the points of the series from `FILE`, units of t; without it they lie a unit apart")
 	f.StringVar(&o.files.Length, "length", "", "numbers of time points of the series x [N, T, C] from `FILE`")
 	f.StringVar(&o.files.T0, "t0", "", "where the interval of each row begins, a number a row, from `FILE` (default: the model's t0)")
 	f.StringVar(&o.files.T1, "t1", "", "where the interval of each row ends, not where it begins, from `FILE` (default: the model's t1)")
@@ -86,7 +87,7 @@ func (o *options) checkSource(c *cli.Context) error {
 		return o.checkFiles(given)
 	}
 	if given("x") || givenWithX(given) {
-		return cli.Usage("%s has its own columns; --x, --y, --length, --t0 and --t1 are for files instead of a data set", o.name)
+		return cli.Usage("%s has its own columns; --x, --y, --length, --times, --t0 and --t1 are for files instead of a data set", o.name)
 	}
 	entry, err := dataset.Find(o.name)
 	if err != nil {
@@ -127,7 +128,7 @@ func (o *options) training() bool {
 
 // givenWithX tells whether a flag is given that needs --x.
 func givenWithX(given func(string) bool) bool {
-	return slices.ContainsFunc([]string{"y", "length", "t0", "t1"}, given)
+	return slices.ContainsFunc([]string{"y", "length", "times", "t0", "t1"}, given)
 }
 
 // checkFiles is checkSource for the user's own files.
@@ -144,7 +145,7 @@ func (o *options) checkFiles(given func(string) bool) error {
 	case o.files.X != "" && given("split-seed"):
 		return cli.Usage("--split-seed has no effect with --x")
 	case o.files.X == "" && givenWithX(given):
-		return cli.Usage("--y, --length, --t0 and --t1 need --x")
+		return cli.Usage("--y, --length, --times, --t0 and --t1 need --x")
 	case o.files.X == "":
 		return cli.Usage("name a data set, or a file with --x; 'datagen list' shows the data sets")
 	case stdin > 1:

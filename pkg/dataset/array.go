@@ -110,9 +110,18 @@ func (a *array) checkRows(path, xPath string, rows int) error {
 
 // checkFinite is an error that says where the first value lies that is NaN or infinite.
 func (a *array) checkFinite(path string) error {
+	return a.check(path, func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) })
+}
+
+// checkNotInfinite does so for infinite values alone: a NaN is one that was not observed.
+func (a *array) checkNotInfinite(path string) error {
+	return a.check(path, func(v float64) bool { return !math.IsInf(v, 0) })
+}
+
+func (a *array) check(path string, good func(v float64) bool) error {
 	width := a.size() / a.shape[0]
 	for i := range a.values.Len() {
-		if v := a.values.At(i); math.IsNaN(v) || math.IsInf(v, 0) {
+		if v := a.values.At(i); !good(v) {
 			return fmt.Errorf("%s: %w: row %d, column %d (from 0): %v", path, ErrNonFinite, i/width, i%width, v)
 		}
 	}

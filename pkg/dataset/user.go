@@ -15,12 +15,14 @@ type Files struct {
 	X      string // [N, ...], 2 to 4 dimensions; [N, T, C] for series
 	Y      string // [N] or [N, 1] whole numbers from 0: classes; floats [N, ...]: targets
 	Length string // [N] whole numbers 1 to T: the true number of time points
+	Times  string // [N, T]: the time of every point of the series, units of t, increasing up to its length
 	T0, T1 string // [N] or [N, 1]: the interval of each sample, units of t; one alone leaves the other to the model
 }
 
 // LoadFiles reads the user's own data set, which is one split, whatever the caller calls it. Columns keep float64 where
 // the file has it, else they are float32, but for t0 and t1, which are float64; nothing is normalised. Behind a series'
-// length x is set to 0, so that padding may hold anything. All values that count must be finite, and t0 is not t1.
+// length x is set to 0, so that padding may hold anything. All values that count must be finite, but in series a NaN is a
+// value that was not observed; and t0 is not t1.
 func LoadFiles(files Files, split string) (*Set, error) {
 	x, err := readArray(files.X, tensor.Float32)
 	if err != nil {
@@ -36,12 +38,23 @@ func LoadFiles(files Files, split string) (*Set, error) {
 			return nil, err
 		}
 	}
-	if err := x.checkFinite(files.X); err != nil {
+	check := x.checkFinite
+	if len(x.shape) == 3 {
+		check = x.checkNotInfinite
+	}
+	if err := check(files.X); err != nil {
 		return nil, err
 	}
 	set.Columns = append(set.Columns, x.floats("x"))
 	if length != nil {
 		set.Columns = append(set.Columns, Column{Name: "length", Ints: length})
+	}
+	if files.Times != "" {
+		times, err := readPoints(files, x, length)
+		if err != nil {
+			return nil, err
+		}
+		set.Columns = append(set.Columns, times)
 	}
 	interval, err := readInterval(files, set.Rows)
 	if err != nil {
@@ -80,6 +93,39 @@ func readInterval(files Files, rows int) ([]Column, error) {
 		}
 	}
 	return columns, nil
+}
+
+// readPoints reads the times of the points of the series x. Those behind a length, nil for whole series, are set to 0.
+func readPoints(files Files, x *array, length []int32) (Column, error) {
+	if len(x.shape) != 3 {
+		return Column{}, fmt.Errorf("%s: %w: %v; with times x is [N, T, C]", files.X, ErrShape, x.shape)
+	}
+	a, err := readArray(files.Times, tensor.Float64)
+	if err != nil {
+		return Column{}, err
+	}
+	rows, points := x.shape[0], x.shape[1]
+	if err := a.checkRows(files.Times, files.X, rows); err != nil {
+		return Column{}, err
+	}
+	if len(a.shape) != 2 || a.shape[1] != points {
+		return Column{}, fmt.Errorf("%s: %w: %v; times of these series are [%d, %d]", files.Times, ErrShape, a.shape, rows, points)
+	}
+	times := a.float64s()
+	for n := range rows {
+		own := times[n*points : (n+1)*points]
+		last := points
+		if length != nil {
+			last = int(length[n])
+		}
+		clear(own[last:])
+		for i := range last {
+			if math.IsNaN(own[i]) || math.IsInf(own[i], 0) || i > 0 && own[i] <= own[i-1] {
+				return Column{}, fmt.Errorf("%s: %w: row %d (from 0): time %d is %v, behind the one before is due", files.Times, ErrInterval, n, i, own[i])
+			}
+		}
+	}
+	return Column{Name: "times", Shape: tensor.Of(points), Values: tensor.Buffer{F64: times}}, nil
 }
 
 // readTimes reads a time for each row of x, of which there are so many.

@@ -215,12 +215,45 @@ func TestSeriesOfUnequalLength(t *testing.T) {
 	if got := gathered(set, &set.Columns[1]); set.Columns[1].Name != "length" || !slices.Equal(got, []float64{2, 3}) {
 		t.Errorf("%s is %v", set.Columns[1].Name, got)
 	}
-	if _, err := load(npy(t, 1, "<i4", "2,", []int32{3, 3})); !errors.Is(err, dataset.ErrNonFinite) || !strings.Contains(err.Error(), "row 0, column 4") {
-		t.Errorf("NaN inside the length: %v", err)
+	if set, err := load(npy(t, 1, "<i4", "2,", []int32{3, 3})); err != nil || !math.IsNaN(gathered(set, &set.Columns[0])[4]) {
+		t.Errorf("a value that was not observed: %v", err)
 	}
 	for _, bad := range []int32{0, 4} {
 		if _, err := load(npy(t, 1, "<i4", "2,", []int32{2, bad})); !errors.Is(err, dataset.ErrLabel) {
 			t.Errorf("length %d: %v", bad, err)
+		}
+	}
+}
+
+func TestTimesOfSeries(t *testing.T) {
+	load := func(times, length []byte) (*dataset.Set, error) {
+		files := map[string][]byte{"x.npy": npy(t, 1, "<f8", "2, 3, 1", []float64{1, 2, 3, 4, 5, 6}), "t.npy": times}
+		paths := dataset.Files{}
+		if length != nil {
+			files["n.npy"] = length
+		}
+		folder := write(t, files)
+		if length != nil {
+			paths.Length = filepath.Join(folder, "n.npy")
+		}
+		paths.X, paths.Times = filepath.Join(folder, "x.npy"), filepath.Join(folder, "t.npy")
+		return dataset.LoadFiles(paths, "train")
+	}
+	set, err := load(npy(t, 1, "<f8", "2, 3", []float64{0, 0.5, 3, 1, 2, -1}), npy(t, 1, "<i4", "2,", []int32{3, 2}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &set.Columns[len(set.Columns)-1]
+	if got := gathered(set, c); c.Name != "times" || c.Shape != tensor.Of(3) || c.DType() != tensor.Float64 || !slices.Equal(got, []float64{0, 0.5, 3, 1, 2, 0}) {
+		t.Errorf("%s %v of shape %v", c.Name, got, c.Shape)
+	}
+	for text, times := range map[string][]byte{
+		"row 1 (from 0): time 2 is 2, behind the one before is due": npy(t, 1, "<f8", "2, 3", []float64{0, 0.5, 3, 1, 2, 2}),
+		"row 0 (from 0): time 1 is NaN":                             npy(t, 1, "<f8", "2, 3", []float64{0, math.NaN(), 3, 1, 2, 3}),
+		"times of these series are [2, 3]":                          npy(t, 1, "<f8", "2, 2", []float64{0, 1, 0, 1}),
+	} {
+		if _, err := load(times, nil); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("got %v, want %q", err, text)
 		}
 	}
 }
