@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strconv"
 	"strings"
 
@@ -24,18 +25,12 @@ func sampleProgram() cli.Program {
 		},
 		Run: func(c *cli.Context, _ []string) error {
 			switch {
-			case params == "":
-				return cli.Usage("--params is missing")
 			case o.Count < 1:
 				return cli.Usage("--count %d: it must be 1 or more", o.Count)
 			case o.Batch < 1:
 				return cli.Usage("--batch %d: it must be 1 or more", o.Batch)
 			}
-			out, err := c.Output()
-			if err != nil {
-				return err
-			}
-			source, err := wire.OpenParams(params, wire.Limits{})
+			source, out, err := open(c, params)
 			if err != nil {
 				return err
 			}
@@ -63,9 +58,6 @@ func densityProgram() cli.Program {
 			f.IntVar(&o.Points, "points", 100, "`N` cells along each side")
 		},
 		Run: func(c *cli.Context, _ []string) error {
-			if params == "" {
-				return cli.Usage("--params is missing")
-			}
 			var err error
 			if o.Lo, err = corner("lo", lo); err != nil {
 				return err
@@ -79,11 +71,7 @@ func densityProgram() cli.Program {
 			if o.Points < 1 || o.Points > 1<<14 {
 				return cli.Usage("--points %d: it must be from 1 to %d", o.Points, 1<<14)
 			}
-			out, err := c.Output()
-			if err != nil {
-				return err
-			}
-			source, err := wire.OpenParams(params, wire.Limits{})
+			source, out, err := open(c, params)
 			if err != nil {
 				return err
 			}
@@ -95,6 +83,19 @@ func densityProgram() cli.Program {
 		Output:   "sample table of kind state: x, pred (the log-density), loss; a mini-batch for each row of cell centres",
 		Examples: "evalmodel density --params=ck.arrow --lo=-3,-3 --hi=3,3 --points=200 > density.arrow",
 	}
+}
+
+// open opens the checkpoint and standard output.
+func open(c *cli.Context, params string) (wire.ParamSource, io.WriteCloser, error) {
+	if params == "" {
+		return nil, nil, cli.Usage("--params is missing")
+	}
+	out, err := c.Output()
+	if err != nil {
+		return nil, nil, err
+	}
+	source, err := wire.OpenParams(params, wire.Limits{})
+	return source, out, err
 }
 
 // corner parses "X,Y".
