@@ -38,12 +38,15 @@ func newTrainer(be backend.Backend, n *model.Network, s optim.Settings, values [
 		t.params = append(t.params, value)
 		parts.Params = append(parts.Params, optim.Param{Name: p.Name, Value: value})
 	}
-	for _, s := range n.Segments {
-		if s.ODE == nil {
+	for _, segment := range n.Segments {
+		if segment.ODE == nil {
 			continue
 		}
-		block := optim.Block{Name: s.ODE.Name, T0: s.ODE.T0, T1: t1[len(parts.Blocks)]}
-		for _, p := range n.Params[s.Params[0]:s.Params[1]] {
+		if segment.Cell != nil && s.MovesTimes() {
+			return nil, fmt.Errorf("%w: horizon and steer move the end of a block, %s is a series and has none", optim.ErrSetting, segment.ODE.Name)
+		}
+		block := optim.Block{Name: segment.ODE.Name, T0: segment.ODE.T0, T1: t1[len(parts.Blocks)]}
+		for _, p := range n.Params[segment.Params[0]:segment.Params[1]] {
 			block.Params = append(block.Params, p.Name)
 		}
 		parts.Blocks = append(parts.Blocks, block)
