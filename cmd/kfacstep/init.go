@@ -127,7 +127,7 @@ func collect(settings []*setting, modelName string) (optim.Settings, error) {
 	}
 	for _, flag := range flags {
 		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
-		if given[name] {
+		if given[name] || name == "factor-step" && given["factors"] { // which may leave it without effect
 			continue
 		}
 		if err := s.Set(name, value); err != nil {
