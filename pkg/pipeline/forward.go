@@ -198,8 +198,10 @@ func (f *forward) batch(batch *wire.Samples, set *wire.Set, step int64) error {
 			return err
 		}
 		f.ends(s.ODE, x, end.X)
-		for n, d := range end.Divergence {
-			change[n] += d
+		if s.ODE.Flow != nil {
+			for n, d := range end.Divergence {
+				change[n] += d
+			}
 		}
 		f.pathColumns(s.ODE, end)
 		x, evaluations, ode = end.X, evaluations+end.Stats.Evaluations, ode+1

@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -264,6 +265,37 @@ func TestIntervalsOfTheSamplesOwn(t *testing.T) {
 	}
 	for name, want := range mean {
 		testkit.Close(t, name, tensorOf(t, got, wire.Grad, name), want, 1e-9, 1e-6)
+	}
+}
+
+// To measure the costs changes nothing else.
+func TestCostsThatAreOnlyMeasured(t *testing.T) {
+	p := newProblem(t, top+lift+odeBlock("ode", 0, 1, 3, "")+head, tensor.Buffer{F64: testkit.Normal(1, 2*rows)}, tensor.Buffer{F64: testkit.Normal(2, 2*rows)}, rows)
+	run := func(measure bool) wire.Samples {
+		var batches, out inMemory
+		w := wire.NewSampleWriter(&batches, wire.Header{Kind: wire.Batch})
+		if err := errors.Join(w.Write(&p.batch), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if err := pipeline.Forward(&p.params, &batches, &out, pipeline.ForwardOptions{Backend: reference, PathCosts: measure}); err != nil {
+			t.Fatal(err)
+		}
+		var s wire.Samples
+		if err := wire.NewSampleReader(&out, wire.Limits{}).Next(&s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	plain, measured := run(false), run(true)
+	for _, name := range []string{"ode.x1", "pred", "loss"} {
+		testkit.Close(t, name, measured.Column(name).Value.F64, plain.Column(name).Value.F64, 0, 0)
+	}
+	for _, name := range []string{"ode.kinetic", "ode.jacobian"} {
+		for _, v := range measured.Column(name).Value.F64 {
+			if !(v > 0) {
+				t.Errorf("%s is %g", name, v)
+			}
+		}
 	}
 }
 
