@@ -44,7 +44,44 @@ in = 27
 out = 3
 `
 
-// images writes n bars across 6 by 6 pixels as x.npy and where they lie as y.npy, 3 classes.
+// flowModel and rowsModel are a flow on two features and an ODE-RNN that reads pictures row by row.
+const (
+	flowModel = `
+name = "flow"
+input = [2]
+loss = "nll"
+
+[[block]]
+type = "cnf"
+name = "cnf"
+divergence = "rademacher"
+field = [
+  { type = "concatsquash", name = "c1", in = 2, out = 8 },
+  { type = "tanh" },
+  { type = "concatsquash", name = "c2", in = 8, out = 2 },
+]
+`
+	rowsModel = `
+name = "rows"
+input = [6, 6]
+loss = "cross_entropy"
+
+[[block]]
+type = "ode_rnn"
+name = "rnn"
+hidden = 4
+field = [{ type = "linear", name = "f1", in = 4, out = 4 }, { type = "tanh" }]
+
+[[block]]
+type = "linear"
+name = "head"
+in = 4
+out = 3
+`
+)
+
+// images writes n bars across 6 by 6 pixels as x.npy, as series of their rows as rows.npy, and where they lie as y.npy, 3
+// classes.
 func images(t testing.TB, folder string, n int) {
 	t.Helper()
 	x, y := make([]float64, 36*n), make([]int64, n)
@@ -58,6 +95,7 @@ func images(t testing.TB, folder string, n int) {
 		}
 	}
 	npy(t, folder, "x.npy", []int{n, 1, 6, 6}, x)
+	npy(t, folder, "rows.npy", []int{n, 6, 6}, x)
 	npy(t, folder, "y.npy", []int{n}, y)
 }
 
@@ -114,15 +152,20 @@ func TestTheRingAndIterationsBySeparateProcessesAgree(t *testing.T) {
 		model, data, batch, settings string
 		steps                        int
 	}{
-		"SNOpt with refreshes in between": {spirals, "spirals", "--batch=32 --seed=3", "--optimizer=snopt --freq=20", 50},
-		"SGD with momentum":               {spirals, "spirals", "--batch=32", "--optimizer=sgd --momentum=0.9 --lr=0.1", 50},
-		"Adam":                            {spirals, "spirals", "--batch=32", "--optimizer=adam", 50},
-		"SNOpt on images from files":      {"./images.toml", "./x.npy", "--batch=10 --y=./y.npy", "--freq=4 --group='head.*=adam'", 11},
+		"SNOpt with refreshes in between":        {spirals, "spirals", "--batch=32 --seed=3", "--optimizer=snopt --freq=20", 50},
+		"SGD with momentum":                      {spirals, "spirals", "--batch=32", "--optimizer=sgd --momentum=0.9 --lr=0.1", 50},
+		"Adam":                                   {spirals, "spirals", "--batch=32", "--optimizer=adam", 50},
+		"factors at the stages of drawn vectors": {spirals, "spirals", "--batch=32", "--freq=3 --factors=stages --terminal=sampled --rank=2", 7},
+		"a flow":                                 {"./flow.toml", "circle", "--batch=32", "--freq=3 --factors=stages", 6},
+		"series":                                 {"./rows.toml", "./rows.npy", "--batch=10 --y=./y.npy", "--freq=3 --group='!rnn.f*=adam'", 6},
+		"SNOpt on images from files":             {"./images.toml", "./x.npy", "--batch=10 --y=./y.npy", "--freq=4 --group='head.*=adam'", 11},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			write(t, dir, "images.toml", imageModel)
+			write(t, dir, "flow.toml", flowModel)
+			write(t, dir, "rows.toml", rowsModel)
 			images(t, dir, 40)
 			train := fmt.Sprintf("%s %s %s 'a run' %s %s --steps=%d", script("train.sh"), c.model, c.data, c.batch, c.settings, c.steps)
 			run(t, dir, strings.Replace(train, "a run", "one", 1)+" --threads=1")
