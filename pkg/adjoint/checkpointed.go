@@ -117,10 +117,8 @@ func newDiscrete(p *Problem, x0, a1 tensor.T) (*discrete, tensor.T, error) {
 		c.grads, c.parts = append(c.grads, be.Plain(param.Shape)), append(c.parts, be.Plain(param.Shape))
 		be.Combine(c.grads[len(c.grads)-1], nil)
 	}
-	forward := *p
-	forward.Costs.Measure = false
 	start := ode.State{c.y}
-	end, err := Solve(&forward, x0, func(d *ode.Dense) {
+	end, err := Solve(p.again(), x0, func(d *ode.Dense) {
 		step := taken{start: d.Start(), end: d.End(), h: d.H(), weights: c.tableau.B}
 		if !d.Whole() {
 			step.weights = d.Weights(d.To)
@@ -154,16 +152,13 @@ func (c *discrete) reverse(lo, hi int, y tensor.T, room int) error {
 		return nil
 	}
 	middle := lo + split(hi-lo, room)
-	if room == 0 {
-		middle = hi - 1
-	}
 	mark := c.be.Mark()
 	z := c.be.Batch(y.N, y.Shape)
 	c.be.Combine(z, []float64{1}, y)
 	for _, step := range c.steps[lo:middle] {
 		c.advance(step, z)
 	}
-	err := c.reverse(middle, hi, z, max(room-1, 0))
+	err := c.reverse(middle, hi, z, room-1)
 	c.be.Release(mark)
 	if err != nil {
 		return err
@@ -172,7 +167,8 @@ func (c *discrete) reverse(lo, hi int, y tensor.T, room int) error {
 }
 
 // split is the number of steps, of n, before the next state to keep where there is room for that many: the rest can be
-// reversed with one state less and as many recomputations, these with one recomputation less.
+// reversed with one state less and as many recomputations, these with one recomputation less. Where there is room for one
+// state, that rest is one step.
 func split(n, room int) int {
 	repeats := 1
 	for binomial(room+repeats, room) < n {

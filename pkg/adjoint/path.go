@@ -28,9 +28,7 @@ type piece struct {
 func record(p *Problem, x0 tensor.T) (*path, error) {
 	r := &path{be: p.Backend, current: -1}
 	scratch := ode.State{r.be.Batch(x0.N, x0.Shape)}
-	forward := *p
-	forward.Costs.Measure = false
-	end, err := Solve(&forward, x0, func(d *ode.Dense) {
+	end, err := Solve(p.again(), x0, func(d *ode.Dense) {
 		step := piece{start: d.Start(), end: d.End()}
 		for k := range d.Degree() + 1 {
 			d.Power(scratch, k)

@@ -99,6 +99,13 @@ func (p *Problem) common() ode.Options {
 	return o
 }
 
+// again is the problem of a forward solve that is done again for its steps: of the costs it needs those that they follow.
+func (p *Problem) again() *Problem {
+	forward := *p
+	forward.Costs.Measure = p.Costs.Divergence != 0
+	return &forward
+}
+
 // NeedsJVP says whether the solves need derivatives of F along directions, so that AllowJVP must have been called.
 func (p *Problem) NeedsJVP() bool {
 	return len(p.Costs.Probes) > 0 || implicit(p.Forward.Method) || implicit(p.Solver.Method)

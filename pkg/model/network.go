@@ -96,7 +96,7 @@ func (n *Network) add(specs []nn.Spec, o *ODESpec) error {
 	segment := Segment{ODE: o, In: n.Output}
 	in := n.Output
 	if o != nil && o.Series != nil {
-		if in.Rank != 2 {
+		if in.Rank != 2 || len(n.Segments) > 0 {
 			return fmt.Errorf("%w: block %q: a series needs input = [points, channels] and comes first, here is %v", ErrModel, o.Name, in)
 		}
 		segment.Cell = nn.NewGRUCell(o.Name, o.Series.Inputs(in.Dim[1]), o.Series.Hidden)
@@ -118,6 +118,9 @@ func (n *Network) add(specs []nn.Spec, o *ODESpec) error {
 	}
 	from := len(n.Params)
 	for _, p := range params {
+		if slices.ContainsFunc(n.Params, func(q Param) bool { return q.Name == p.Name }) {
+			return fmt.Errorf("%w: there are two parameters %s", ErrModel, p.Name)
+		}
 		n.Params = append(n.Params, Param{Param: p, Layer: layerOf(p.Name)})
 		if n.elements += p.Shape.Size(); n.elements > nn.MaxElements {
 			return fmt.Errorf("%w: with %s the parameters have more than %d elements", ErrModel, p.Name, nn.MaxElements)

@@ -9,7 +9,8 @@ import (
 // Linear is a field that knows its Jacobian. Others have it from finite differences of Eval.
 type Linear interface {
 	Field
-	// JVP writes dst = (df/dx) v in the parts on which f depends, at the point of the last Eval.
+	// JVP writes dst = (df/dx) v in the parts on which f depends, at the point of the last Eval, which has not
+	// changed since.
 	JVP(dst State, v State)
 }
 

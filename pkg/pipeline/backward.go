@@ -209,8 +209,9 @@ func (b *backward) newPass(batch *wire.Samples, w weights, paramStep int64) (*pa
 	case p.wish.theorem1:
 		p.sampling.Terminal = ExactFactor
 	}
-	if b.net.Loss.Density && (p.rows || p.wish.theorem1 || p.wish.recursive || p.sampling.Terminal != GradientVector) {
-		return nil, fmt.Errorf("of flows there are Kronecker factors of the gradient alone, no other second-order quantities: %w", ErrMismatch)
+	special := b.net.Loss.Density || b.net.Segments[0].Cell != nil
+	if special && (p.rows || p.wish.theorem1 || p.wish.recursive || p.sampling.Terminal != GradientVector) {
+		return nil, fmt.Errorf("of flows and series there are Kronecker factors of the gradient alone, no other second-order quantities: %w", ErrMismatch)
 	}
 	if blocks.span != nil && (p.wish.theorem1 || p.wish.recursive) {
 		return nil, fmt.Errorf("second derivatives need one interval for all samples, the stream has columns t0 or t1: %w", ErrMismatch)

@@ -163,7 +163,7 @@ func TestWhatFlowsCannotBe(t *testing.T) {
 	var states, out inMemory
 	p.forward(&states)
 	err := pipeline.Backward(&p.params, &states, &out, pipeline.BackwardOptions{Backend: reference, SecondOrder: pipeline.LowRank})
-	if err == nil || !strings.Contains(err.Error(), "of flows there are Kronecker factors of the gradient alone") {
+	if err == nil || !strings.Contains(err.Error(), "of flows and series there are Kronecker factors of the gradient alone") {
 		t.Errorf("got %v", err)
 	}
 }

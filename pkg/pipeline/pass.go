@@ -26,7 +26,7 @@ type pass struct {
 	bound          []*nn.Bound        // of each segment
 	problems       []*adjoint.Problem // of each ODE segment, else nil
 	recurrent      []*adjoint.Series  // of each series, else nil
-	stored         tensor.Buffer      // states at the ends of the series\' intervals as read [rows, T-1, m]
+	stored         tensor.Buffer      // states at the ends of the series' intervals as read [rows, T-1, m]
 	input          tensor.T
 	output         []tensor.T // of each segment: states at t1 as read, the rest recomputed
 	cotangent      []tensor.T // dL/d(output) of each segment
@@ -61,8 +61,9 @@ func (p *pass) forward(batch *wire.Samples) error {
 				bound.AllowJVP()
 			}
 			index++
-			p.stored = batch.Column(s.ODE.Name + ".x1").Value
-			y = p.seriesEnd(series, s)
+			if y, err = p.seriesEnd(series, s, batch); err != nil {
+				return err
+			}
 		case s.ODE == nil:
 			y = p.be.Batch(x.N, s.Chain.Out)
 			bound.Forward(y, atZero, x)

@@ -15,6 +15,12 @@ import (
 // times in the column times [T]. A value that is NaN was not observed. Points beyond the longest length are left out.
 func (b *blocks) series(segment model.Segment, field *nn.Bound, cell *nn.BoundGRU, batch *wire.Samples) (*adjoint.Series, error) {
 	o := segment.ODE
+	if b.span != nil {
+		return nil, fmt.Errorf("block %s is a series: the columns t0 and t1 have no meaning, times has: %w", o.Name, ErrMismatch)
+	}
+	if b.measure {
+		return nil, fmt.Errorf("block %s is a series: there are no costs along its path: %w", o.Name, ErrMismatch)
+	}
 	s := &adjoint.Series{Cell: cell, Weights: segment.Cell.Params(), Hidden: segment.Chain.In, Problem: adjoint.Problem{Backend: b.be, Field: field, Params: segment.Chain.Params(), Block: o.Name,
 		Forward: o.Solver, Method: o.Adjoint.Method, Solver: o.Adjoint.Solver, SemiNorm: o.Adjoint.SemiNorm, Memory: o.Adjoint.Memory,
 		Trace: b.tracer.solve(o.Name)}}
@@ -141,9 +147,20 @@ func (p *pass) loader(s model.Segment) func(i int, x1 tensor.T) {
 	}
 }
 
-// seriesEnd is the state at each sample's last point, computed from the stored states without solving.
-func (p *pass) seriesEnd(series *adjoint.Series, s model.Segment) tensor.T {
-	return series.End(p.loader(s))
+// seriesEnd is the state at each sample's last point, computed from the stored states, or by solving.
+func (p *pass) seriesEnd(series *adjoint.Series, s model.Segment, batch *wire.Samples) (tensor.T, error) {
+	p.stored = batch.Column(s.ODE.Name + ".x1").Value
+	if !p.forwards {
+		return series.End(p.loader(s)), nil
+	}
+	rows, intervals, m := p.blocks.rows, s.In.Dim[0]-1, s.ODE.Series.Hidden
+	p.stored = p.be.DType().Make(rows * intervals * m)
+	state := p.be.DType().Make(rows * m)
+	end, _, err := series.Solve(func(i int, x1 tensor.T) {
+		p.be.Download(state, x1)
+		interval(p.stored, state, i, rows, intervals, m, false)
+	})
+	return end, err
 }
 
 // seriesBack is the way back through a series, which is the model's first segment.

@@ -1,6 +1,8 @@
 package pipeline_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -70,6 +72,15 @@ func TestGradientsOfSeriesAgreeWithDifferences(t *testing.T) {
 	}
 }
 
+// The gradient in float64 is that of a forward solve of its own, whatever states the stream has.
+func TestCheckSolvesSeriesAgain(t *testing.T) {
+	p := newSeries(t, seriesModel("solver = { rtol = 1e-3, atol = 1e-3 }\nadjoint = { method = \"checkpointed\" }\n"), lengths)
+	set := p.backward(pipeline.BackwardOptions{SecondOrder: pipeline.None, Check: true})
+	if e := tensorOf(t, set, wire.Scalar, "check")[0]; !(e <= 1e-14) {
+		t.Errorf("the checkpointed gradient differs from itself by %g", e)
+	}
+}
+
 // What lies beyond the end of a series has no effect.
 func TestSeriesEndWhereTheySay(t *testing.T) {
 	p := newSeries(t, seriesModel(fineSteps), lengths)
@@ -127,6 +138,34 @@ func TestSeriesThatCannotBe(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+	interval := wire.Column{Name: "t1", Type: wire.Values, Value: tensor.Buffer{F64: make([]float64, rows)}}
+	p := newSeries(t, seriesModel(fineSteps))
+	var states inMemory
+	p.forward(&states)
+	whole := append([]byte(nil), states.Bytes()...)
+	for _, mode := range []pipeline.SecondOrder{pipeline.LowRank, pipeline.Theorem1, pipeline.Recursive} {
+		err := pipeline.Backward(&p.params, bytes.NewReader(whole), &inMemory{}, pipeline.BackwardOptions{Backend: reference, SecondOrder: mode})
+		if err == nil || !strings.Contains(err.Error(), "of flows and series there are Kronecker factors of the gradient alone") {
+			t.Errorf("%s: got %v", mode, err)
+		}
+	}
+	p.batch.Columns = append(p.batch.Columns, interval)
+	var batches inMemory
+	w := wire.NewSampleWriter(&batches, wire.Header{Kind: wire.Batch})
+	if err := errors.Join(w.Write(&p.batch), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	err := pipeline.Forward(&p.params, &batches, &inMemory{}, pipeline.ForwardOptions{Backend: reference})
+	if err == nil || !strings.Contains(err.Error(), "the columns t0 and t1 have no meaning") {
+		t.Errorf("got %v", err)
+	}
+	behind := strings.Replace(seriesModel(fineSteps), "[[block]]", "[[block]]\ntype = \"relu\"\n[[block]]", 1)
+	if err := parse(behind); err == nil || !strings.Contains(err.Error(), "comes first") {
+		t.Errorf("got %v", err)
+	}
+	if err := parse(strings.Replace(seriesModel(fineSteps), `"f1"`, `"i2r"`, 1)); err == nil || !strings.Contains(err.Error(), "two parameters rnn.i2r.weight") {
+		t.Errorf("got %v", err)
 	}
 	text := strings.Replace(seriesModel(fineSteps), "input = [5, 2]", "input = [5]", 1)
 	if err := parse(text); err == nil || !strings.Contains(err.Error(), "needs input = [points, channels]") {
