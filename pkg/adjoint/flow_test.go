@@ -1,10 +1,12 @@
 package adjoint_test
 
 import (
+	"slices"
 	"testing"
 
 	"odepipe/pkg/adjoint"
 	"odepipe/pkg/nn"
+	"odepipe/pkg/ode"
 	"odepipe/pkg/tensor"
 	"odepipe/pkg/testkit"
 )
@@ -75,6 +77,32 @@ func TestFactorsOfFlows(t *testing.T) {
 				testkit.Close(t, name+", "+string(method)+": A of "+l.Name, download(m.be, got.A[l]), download(m.be, want.A[l]), 1e-5, 1e-5)
 				testkit.Close(t, name+", "+string(method)+": B of "+l.Name, download(m.be, got.B[l]), download(m.be, want.B[l]), 1e-5, 1e-5)
 			}
+		}
+	}
+}
+
+// A solve that is done again takes the steps of the first one, which the divergence chose too.
+func TestFlowsAreSolvedAgainWithTheSameSteps(t *testing.T) {
+	for _, method := range []adjoint.Method{adjoint.Interpolated, adjoint.Checkpointed} {
+		var tried []ode.Attempt
+		m := newMoving(t, func(p *adjoint.Problem) {
+			p.Forward = ode.Options{Method: "dopri5", RTol: 1e-5, ATol: 1e-5}
+			p.Solver, p.Method, p.Costs = p.Forward, method, adjoint.Costs{Divergence: -1}
+			p.Trace = func(a ode.Attempt) { tried = append(tried, a) }
+		})
+		p := m.problem(testkit.Normal(1, m.params), []float64{0}, []float64{2})
+		x := m.batch(testkit.Normal(2, movingSamples*movingDims))
+		end, err := adjoint.Solve(p, x, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := tried
+		tried = nil
+		if _, err := adjoint.Differentiate(p, x, end.X, m.batch(m.c), adjoint.Want{}); err != nil {
+			t.Fatal(err)
+		}
+		if len(first) < 3 || len(tried) < len(first) || !slices.Equal(tried[:len(first)], first) {
+			t.Errorf("%s: %v, then %v", method, first, tried)
 		}
 	}
 }

@@ -40,9 +40,9 @@ const (
 // Divergences lists them in display order.
 var Divergences = []string{string(AutoDivergence), string(ModelDivergence), string(ExactDivergence)}
 
-// exact says whether flows have their divergence by all unit vectors on a split.
+// exact says whether flows have their divergence by all unit vectors on a split, "train" or "RULE:train:SEED".
 func (d Divergence) exact(split string) bool {
-	return d == ExactDivergence || d != ModelDivergence && split != "" && !strings.HasSuffix(split, "train")
+	return d == ExactDivergence || d != ModelDivergence && split != "" && !slices.Contains(strings.Split(split, ":"), "train")
 }
 
 // Forward reads mini-batches, runs the model on each with the parameters that belong to it, and writes the states at
