@@ -72,11 +72,40 @@ func TestGradientsOfSeriesAgreeWithDifferences(t *testing.T) {
 	}
 }
 
-// The gradient in float64 is that of a forward solve of its own, whatever states the stream has.
+// The gradient in float64 is that of a forward solve of its own, whatever states the stream has: it shows that these are off.
 func TestCheckSolvesSeriesAgain(t *testing.T) {
 	p := newSeries(t, seriesModel("solver = { rtol = 1e-3, atol = 1e-3 }\nadjoint = { method = \"checkpointed\" }\n"), lengths)
-	set := p.backward(pipeline.BackwardOptions{SecondOrder: pipeline.None, Check: true})
-	if e := tensorOf(t, set, wire.Scalar, "check")[0]; !(e <= 1e-14) {
+	var states, off, out inMemory
+	p.forward(&states)
+	reader := wire.NewSampleReader(&states, wire.Limits{})
+	var s wire.Samples
+	if err := reader.Next(&s); err != nil {
+		t.Fatal(err)
+	}
+	header, _, err := reader.Header()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range s.Column("rnn.x1").Value.F64 {
+		s.Column("rnn.x1").Value.F64[i] += 0.01
+	}
+	w := wire.NewSampleWriter(&off, header)
+	if err := errors.Join(w.Write(&s), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	o := pipeline.BackwardOptions{Backend: reference, SecondOrder: pipeline.None, Check: true}
+	if err := pipeline.Backward(&p.params, &off, &out, o); err != nil {
+		t.Fatal(err)
+	}
+	var set wire.Set
+	if err := wire.NewTensorReader(&out, wire.Limits{}).Next(&set); err != nil {
+		t.Fatal(err)
+	}
+	if e := tensorOf(t, &set, wire.Scalar, "check")[0]; !(e >= 1e-4) {
+		t.Errorf("with states that are off by 0.01 the gradient is off by %g", e)
+	}
+	same := p.backward(o)
+	if e := tensorOf(t, same, wire.Scalar, "check")[0]; !(e <= 1e-14) {
 		t.Errorf("the checkpointed gradient differs from itself by %g", e)
 	}
 }
