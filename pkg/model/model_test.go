@@ -139,7 +139,7 @@ func TestInitIsUniformAndSeeded(t *testing.T) {
 	n := network(t, model.Presets[0].Text())
 	for i, p := range n.Params {
 		a, b, c := n.Init(i, 7), n.Init(i, 7), n.Init(i, 8)
-		bound := 1 / math.Sqrt(float64(p.FanIn))
+		bound := p.Bound
 		squares, same := 0.0, true
 		for j := range a.Len() {
 			v := a.At(j)
@@ -159,5 +159,46 @@ func TestInitIsUniformAndSeeded(t *testing.T) {
 func TestLoadNamesPresets(t *testing.T) {
 	if _, err := model.Load("mnisst"); err == nil || !strings.Contains(err.Error(), `no such preset: "mnisst"; there are mnist, svhn, cifar10,`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestInitialValuesArePyTorchsTimesTheGain(t *testing.T) {
+	const text = `
+name = "m"
+input = [4]
+loss = "mse"
+[[block]]
+type = "ode"
+name = "ode"
+field = [
+  { type = "linear", name = "a", in = 4, out = 9, time = "concat" },
+  { type = "concatsquash", name = "b", in = 9, out = 4, gain = 0.5 },
+]
+[[block]]
+type = "linear"
+name = "c"
+in = 4
+out = 2
+gain = 0.0
+`
+	want := map[string]float64{
+		"ode.a.weight": 1 / math.Sqrt(5), "ode.a.bias": 1 / math.Sqrt(5),
+		"ode.b.weight": 0.5 / 3, "ode.b.bias": 0.5 / 3, "ode.b.gate.weight": 0.5, "ode.b.gate.bias": 0.5, "ode.b.shift.weight": 0.5,
+		"c.weight": 0, "c.bias": 0,
+	}
+	n := network(t, text)
+	for i, p := range n.Params {
+		bound, ok := want[p.Name]
+		if !ok || !(math.Abs(p.Bound-bound) < 1e-15) {
+			t.Errorf("%s: bound %g, want %g", p.Name, p.Bound, bound)
+		}
+		for j, v := 0, n.Init(i, 1); j < v.Len(); j++ {
+			if !(math.Abs(v.At(j)) <= float64(float32(bound))) {
+				t.Errorf("%s[%d] = %g", p.Name, j, v.At(j))
+			}
+		}
+	}
+	if len(n.Params) != len(want) {
+		t.Errorf("%d parameters, want %d", len(n.Params), len(want))
 	}
 }

@@ -129,6 +129,8 @@ func parseLayer(t *table, index int) (*nn.Spec, error) {
 			s.NoBias = !t.boolean("bias", true)
 		case "time":
 			s.Time = t.choice("time", "none", false, []string{"none", "concat"}) == "concat"
+		case "gain":
+			s.Gain = t.notNegative("gain", 1)
 		default:
 			panic("model: a layer has a key that parseLayer does not read")
 		}

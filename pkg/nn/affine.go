@@ -13,6 +13,7 @@ type Affine struct {
 	Geometry backend.Conv
 	weight   tensor.Shape
 	output   tensor.Shape
+	gain     float64
 }
 
 var _ Layer = (*Affine)(nil)
@@ -20,12 +21,14 @@ var _ Layer = (*Affine)(nil)
 // Output is [Out] or [Out, OH, OW].
 func (a *Affine) Output() tensor.Shape { return a.output }
 
-// Params are weight [Out, Channels(, Kernel, Kernel)] and, with Bias, bias [Out].
+// Params are weight [Out, Channels(, Kernel, Kernel)] and, with Bias, bias [Out]. Their initial values are PyTorch's by default,
+// Kaiming-uniform with a = sqrt 5, times the gain: Bound = gain / sqrt(inputs that one output sees).
 func (a *Affine) Params() []Param {
 	g := a.Geometry
-	params := []Param{{Name: "weight", Shape: a.weight, FanIn: g.FanIn()}}
+	bound := a.gain / math.Sqrt(float64(g.FanIn()))
+	params := []Param{{Name: "weight", Shape: a.weight, Bound: bound}}
 	if g.Bias {
-		params = append(params, Param{Name: "bias", Shape: tensor.Of(g.Out), FanIn: g.FanIn()})
+		params = append(params, Param{Name: "bias", Shape: tensor.Of(g.Out), Bound: bound})
 	}
 	return params
 }

@@ -16,12 +16,12 @@ func concatsquash(s Spec, in tensor.Shape) ([]Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Layer{affine, &squash{ofTime(s.Name+".gate", s.Out, true), ofTime(s.Name+".shift", s.Out, false)}}, nil
+	return []Layer{affine, &squash{ofTime(s.Name+".gate", s, true), ofTime(s.Name+".shift", s, false)}}, nil
 }
 
 // ofTime is an affine map of t alone, in the place of an input.
-func ofTime(name string, out int, bias bool) *Affine {
-	return &Affine{Name: name, Geometry: backend.Linear(0, out, true, bias), weight: tensor.Of(out, 1), output: tensor.Of(out)}
+func ofTime(name string, s Spec, bias bool) *Affine {
+	return &Affine{Name: name, Geometry: backend.Linear(0, s.Out, true, bias), weight: tensor.Of(s.Out, 1), output: tensor.Of(s.Out), gain: s.Gain}
 }
 
 // squash is y = a s + h with the gate s = sigmoid(p), p = w_g t + b_g, and the shift h = w_h t.

@@ -19,5 +19,5 @@ func conv2d(s Spec, in tensor.Shape) (Layer, error) {
 		return nil, fmt.Errorf("a %d x %d window with padding %d does not fit into %v: %w", s.Kernel, s.Kernel, s.Padding, in, ErrShape)
 	}
 	return &Affine{Name: s.Name, Geometry: g, weight: tensor.Of(g.Out, g.Channels(), g.Kernel, g.Kernel),
-		output: tensor.Of(g.Out, g.OH(), g.OW())}, nil
+		output: tensor.Of(g.Out, g.OH(), g.OW()), gain: s.Gain}, nil
 }

@@ -34,7 +34,7 @@ func NewGRUCell(name string, observation, hidden int) *GRUCell {
 		in   int
 	}{{"i2r", observation + hidden}, {"i2z", observation + hidden}, {"x2n", observation}, {"h2n", hidden}} {
 		c.maps[i] = &Affine{Name: name + "." + m.name, Geometry: backend.Linear(m.in, hidden, false, true),
-			weight: tensor.Of(hidden, m.in), output: tensor.Of(hidden)}
+			weight: tensor.Of(hidden, m.in), output: tensor.Of(hidden), gain: 1}
 	}
 	return c
 }

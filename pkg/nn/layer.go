@@ -9,7 +9,7 @@ import (
 type Param struct {
 	Name  string // "weight", "bias"; inside a chain "conv1.weight"
 	Shape tensor.Shape
-	FanIn int // inputs that one output sees; PyTorch's default initialisation draws from U(-1/sqrt(FanIn), 1/sqrt(FanIn))
+	Bound float64 // initial values are drawn from U(-Bound, Bound)
 }
 
 // Layer is one map y = f(t, x) between samples of fixed shapes.

@@ -13,5 +13,5 @@ func linear(s Spec, in tensor.Shape) (Layer, error) {
 		return nil, fmt.Errorf("got input %v, expected %v: %w", in, want, ErrShape)
 	}
 	g := backend.Linear(s.In, s.Out, s.Time, !s.NoBias)
-	return &Affine{Name: s.Name, Geometry: g, weight: tensor.Of(g.Out, g.Channels()), output: tensor.Of(g.Out)}, nil
+	return &Affine{Name: s.Name, Geometry: g, weight: tensor.Of(g.Out, g.Channels()), output: tensor.Of(g.Out), gain: s.Gain}, nil
 }

@@ -9,7 +9,8 @@ type Spec struct {
 	Stride  int // 0: 1
 	Padding int
 	NoBias  bool
-	Time    bool // time = "concat"
+	Time    bool    // time = "concat"
+	Gain    float64 // factor of the initial values; 0 in the last layer of a field makes the field 0 at first
 }
 
 // Key is one key of a layer in a model file.

@@ -30,14 +30,15 @@ var (
 	keyOut  = Key{"out", "", "outputs (channels)"}
 	keyBias = Key{"bias", "true", "add a bias [out]"}
 	keyTime = Key{"time", `"none"`, `"concat" prepends t as input (channel) 0`}
+	keyGain = Key{"gain", "1.0", "factor of the initial values"}
 )
 
 // Kinds lists every type of layer in display order.
 var Kinds = []Kind{
-	{"linear", "y = W x + b on vectors", []Key{keyIn, keyOut, keyBias, keyTime}, single(linear)},
+	{"linear", "y = W x + b on vectors", []Key{keyIn, keyOut, keyBias, keyTime, keyGain}, single(linear)},
 	{"conv2d", "2-d convolution with square windows", []Key{keyIn, keyOut, {"kernel", "", "side of the window"},
-		{"stride", "1", "distance of windows"}, {"padding", "0", "zeros on each side"}, keyBias, keyTime}, single(conv2d)},
-	{"concatsquash", "(W x + b) sigmoid(w_g t + b_g) + w_h t on vectors", []Key{keyIn, keyOut, keyBias}, concatsquash},
+		{"stride", "1", "distance of windows"}, {"padding", "0", "zeros on each side"}, keyBias, keyTime, keyGain}, single(conv2d)},
+	{"concatsquash", "(W x + b) sigmoid(w_g t + b_g) + w_h t on vectors", []Key{keyIn, keyOut, keyBias, keyGain}, concatsquash},
 	{"relu", "max(x, 0)", nil, single(activationOf(backend.ReLU))},
 	{"tanh", "tanh x", nil, single(activationOf(backend.Tanh))},
 	{"softplus", "log(1 + e^x)", nil, single(activationOf(backend.Softplus))},
