@@ -44,6 +44,6 @@ finish() {
 trap finish EXIT
 
 datagen "${source[@]}" --start-step="$step" --count=1 "${data[@]}" >"$files/batch.arrow"
-odeforward --params="$checkpoint" "${common[@]}" <"$files/batch.arrow" >"$files/state.arrow"
+odeforward --divergence=model --params="$checkpoint" "${common[@]}" <"$files/batch.arrow" >"$files/state.arrow"
 odebackward --params="$checkpoint" "${common[@]}" <"$files/state.arrow" >"$files/gradient.arrow"
 kfacstep --checkpoint="$checkpoint" "${common[@]}" <"$files/gradient.arrow" >"$files/params.arrow"

@@ -125,7 +125,7 @@ done
 if [ ! -e "$run/checkpoint.arrow" ]; then
   kfacstep init --model="${set[MODEL]}" "${init[@]}" >"$ring/checkpoint"
   datagen "${datagen[@]}" --count=1 >"$ring/batch"
-  odeforward --params="$ring/checkpoint" "${common[@]}" <"$ring/batch" >"$ring/state"
+  odeforward --divergence=model --params="$ring/checkpoint" "${common[@]}" <"$ring/batch" >"$ring/state"
   created=
   kfacstep show --checkpoint="$ring/checkpoint" --model >"$run/model.toml"
   : >"$run/log.jsonl"
@@ -193,7 +193,7 @@ trap 'interrupt 15' TERM
 exec {report}<>"$ring/ended" {messages}<>"$ring/messages" {ended}<"$ring/ended"
 relay <"$ring/messages" {messages}>&- &
 launch datagen /dev/null "$ring/batch" datagen "${datagen[@]}"
-launch odeforward "$ring/batch" "$ring/state" odeforward --params="$ring/forward" "${common[@]}"
+launch odeforward "$ring/batch" "$ring/state" odeforward --divergence=model --params="$ring/forward" "${common[@]}"
 launch odebackward "$ring/state" "$ring/gradient" odebackward --params="$ring/backward" "${common[@]}"
 launch kfacstep "$ring/gradient" "$ring/params" \
   kfacstep --checkpoint="$run/checkpoint.arrow" --log="$run/log.jsonl" "${kfacstep[@]}" "${common[@]}"
