@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,4 +180,26 @@ func mean(values []float64) float64 {
 		sum += v / float64(len(values))
 	}
 	return sum
+}
+
+// TestFlowsTrainByTheModelsDivergence on whatever part of the data they train: a run on rows that are called val is one on
+// the same rows called train.
+func TestFlowsTrainByTheModelsDivergence(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "flow.toml", flowModel)
+	x := make([]float64, 2*32)
+	for i := range x {
+		x[i] = math.Sin(float64(i) * 2.3)
+	}
+	npy(t, dir, "x.npy", []int{32, 2}, x)
+	for _, part := range []string{"train", "val"} {
+		run(t, dir, script("train.sh")+" ./flow.toml ./x.npy "+part+" --batch=16 --steps=4 --split="+part)
+	}
+	sameFile(t, "parts of the data", filepath.Join(dir, "val/checkpoint.arrow"), filepath.Join(dir, "train/checkpoint.arrow"))
+	want := logged(t, filepath.Join(dir, "train"), 4)
+	for i, loss := range logged(t, filepath.Join(dir, "val"), 4) {
+		if loss != want[i] {
+			t.Errorf("step %d: loss %g on val, %g on train", i, loss, want[i])
+		}
+	}
 }
