@@ -7,7 +7,7 @@
 # MODEL is a preset ('kfacstep presets') or a TOML file; DATASET a name that 'datagen list' shows, or a .npy or .csv file.
 # RUNDIR gets checkpoint.arrow, log.jsonl, model.toml and command, the line that repeats the run. A RUNDIR with a
 # checkpoint is resumed, settings left out are those of its command; settings that contradict it are an error.
-# --split, --split-seed, --shuffle, --drop-last, --augment, --length, --times, --t0, --t1 are datagen's.
+# --split, --split-seed, --fraction, --shuffle, --drop-last, --augment, --length, --times, --t0, --t1 are datagen's.
 # Everything else, such as --lr=0.01 or --group='fc.*=adam', goes to 'kfacstep init'. Ctrl-C and SIGTERM save first.
 # Exit status: that of the stage that failed first; 2 wrong usage; 128 + n after signal n.
 set -euo pipefail
@@ -112,7 +112,7 @@ for name in "${!set[@]}"; do
   value=${set[$name]}
   case $name in
     MODEL | DATASET | steps | epochs | batch | shuffle | drop-last) ;;
-    data | y | length | times | t0 | t1 | split | split-seed | augment) datagen+=("--$name=$value") ;;
+    data | y | length | times | t0 | t1 | split | split-seed | fraction | augment) datagen+=("--$name=$value") ;;
     seed) datagen+=("--seed=$value"); [ -n "${set[weights]-}" ] || init+=("--seed=$value") ;;
     threads | device) common+=("--$name=$value") ;;
     every | progress) kfacstep+=("--$name=$value") ;;

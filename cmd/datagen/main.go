@@ -69,6 +69,6 @@ func (o *options) run(c *cli.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c.Note("%s, split %s: %d rows, %d mini-batches in an epoch, steps %d to %d", set.Name, set.Split, set.Rows, plan.PerEpoch(), first, end)
+	c.Note("%s, split %s: %d rows, %d mini-batches in an epoch, steps %d to %d", set.Name, set.Split, plan.Rows, plan.PerEpoch(), first, end)
 	return stream(c, out, &source{set: set, changes: o.changes, order: dataset.NewOrder(plan)}, first, end)
 }

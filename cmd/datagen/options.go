@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -18,6 +19,7 @@ type options struct {
 	data      string
 	split     string // with a data set: its full name, once checked
 	splitSeed uint64
+	fraction  float64
 	batch     int
 	epochs    int32
 	seed      uint64
@@ -42,7 +44,8 @@ func (o *options) define(f *cli.Flags) {
 	f.StringVar(&o.files.T1, "t1", "", "where the interval of each row ends, not where it begins, from `FILE` (default: the model's t1)")
 	f.StringVar(&o.data, "data", "", "the data folder is `DIR` (default $ODEPIPE_DATA, else ./data)")
 	f.StringVar(&o.split, "split", dataset.Train, "which part of the data set, `[RULE:]PART`: train, val, test or extra; by the rule paper, the default of time series, or original, the files' own; with --x the name of what the files hold")
-	f.Uint64Var(&o.splitSeed, "split-seed", 0, "`SEED` of the random cut of the rule paper")
+	f.Uint64Var(&o.splitSeed, "split-seed", 0, "`SEED` of the random cut of the rule paper, and of --fraction")
+	f.Float64Var(&o.fraction, "fraction", 1, "use a random share `F` of the rows, the same in all epochs")
 	f.IntVar(&o.batch, "batch", 128, "`N` rows in a mini-batch")
 	f.Int32Var(&o.epochs, "epochs", 1, "stop after `E` passes over the data; no limit if --count alone is given")
 	f.Uint64Var(&o.seed, "seed", 0, "`SEED` of the order, of generated data and of changed pictures, 0 to 2^64-1")
@@ -66,6 +69,8 @@ func (o *options) check(c *cli.Context, args []string) error {
 	switch {
 	case o.batch < 1:
 		return cli.Usage("--batch %d: it must be 1 or more", o.batch)
+	case !(o.fraction > 0 && o.fraction <= 1):
+		return cli.Usage("--fraction %v: it must be above 0 and at most 1", o.fraction)
 	case o.epochs < 1:
 		return cli.Usage("--epochs %d: it must be 1 or more", o.epochs)
 	case o.start < 0:
@@ -99,7 +104,7 @@ func (o *options) checkSource(c *cli.Context) error {
 	o.shuffle = o.shuffled(given)
 	rule, _ := dataset.CutSplit(o.split)
 	switch {
-	case given("split-seed") && rule != dataset.Paper:
+	case given("split-seed") && rule != dataset.Paper && !given("fraction"):
 		return cli.Usage("--split-seed has no effect on the split %s of %s", o.split, o.name)
 	case !entry.Files && given("data"):
 		return cli.Usage("--data has no effect: %s is generated", o.name)
@@ -142,8 +147,8 @@ func (o *options) checkFiles(given func(string) bool) error {
 	switch {
 	case o.files.X != "" && !slices.Contains(dataset.Splits, o.split):
 		return cli.Usage("--split %s: with --x it must be one of %s", o.split, strings.Join(dataset.Splits, ", "))
-	case o.files.X != "" && given("split-seed"):
-		return cli.Usage("--split-seed has no effect with --x")
+	case o.files.X != "" && given("split-seed") && !given("fraction"):
+		return cli.Usage("--split-seed has no effect with --x and without --fraction")
 	case o.files.X == "" && givenWithX(given):
 		return cli.Usage("--y, --length, --times, --t0 and --t1 need --x")
 	case o.files.X == "":
@@ -208,6 +213,9 @@ func (o *options) load() (set *dataset.Set, err error) {
 func (o *options) plan(rows int) (dataset.Plan, error) {
 	plan := dataset.Plan{
 		Rows: rows, Batch: o.batch, Seed: o.seed, Shuffle: o.shuffle, KeepRest: !o.dropLast, Shard: o.part, Shards: o.parts,
+	}
+	if o.fraction < 1 {
+		plan.Rows, plan.Of, plan.Choice = max(1, int(math.Round(o.fraction*float64(rows)))), rows, o.splitSeed
 	}
 	if err := plan.Check(); err != nil {
 		return plan, fmt.Errorf("%w; --batch N and --drop-last decide", err)

@@ -15,6 +15,9 @@ type Plan struct {
 	KeepRest bool // an epoch ends with a smaller mini-batch of the rest; else the rest is dropped
 	Shard    int  // the part of each mini-batch that this process takes, from 0
 	Shards   int  // how many equal parts there are; 0 is one
+
+	Of     int    // rows that the set has, if not all are used: Rows of them are then drawn at random
+	Choice uint64 // seed of the draw
 }
 
 // Check is an error if there are no such mini-batches.
@@ -25,6 +28,8 @@ func (p Plan) Check() error {
 		return fmt.Errorf("%w: %d rows each", ErrPlan, p.Batch)
 	case p.Batch > p.Rows && !p.KeepRest:
 		return fmt.Errorf("%w: %d rows each, and the set has %d", ErrPlan, p.Batch, p.Rows)
+	case p.Of != 0 && p.Rows > p.Of:
+		return fmt.Errorf("%w: %d rows of a set that has %d", ErrPlan, p.Rows, p.Of)
 	case p.Shards < 0 || p.Shard < 0 || p.Shard >= max(p.Shards, 1):
 		return fmt.Errorf("%w: shard %d of %d", ErrPlan, p.Shard, p.Shards)
 	case p.Batch%p.shards() != 0:
@@ -54,9 +59,10 @@ func (p Plan) MaxSteps() int64 { return p.PerEpoch() * math.MaxInt32 }
 
 // Order gives the rows of the mini-batches, keeping what it computed for an epoch. It is used by one goroutine.
 type Order struct {
-	plan  Plan
-	epoch int64
-	order permutation
+	plan   Plan
+	epoch  int64
+	order  permutation
+	choice permutation // its first Rows are those that are used
 }
 
 // NewOrder panics if the plan fails its Check.
@@ -64,7 +70,7 @@ func NewOrder(plan Plan) *Order {
 	if plan.Check() != nil {
 		panic("dataset: plan of no mini-batches")
 	}
-	return &Order{plan: plan, epoch: -1}
+	return &Order{plan: plan, epoch: -1, choice: newPermutation(max(plan.Of, 1), newSource(streamChoice, plan.Choice))}
 }
 
 // Size is the plan's.
@@ -85,6 +91,9 @@ func (o *Order) Step(index []int64, step int64) (rows []int64, epoch int32) {
 		row := uint64(i)
 		if p.Shuffle {
 			row = o.order.at(row)
+		}
+		if p.Of != 0 {
+			row = o.choice.at(row)
 		}
 		rows = append(rows, int64(row))
 	}

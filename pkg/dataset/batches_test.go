@@ -185,3 +185,35 @@ func BenchmarkStep(b *testing.B) {
 		index, _ = order.Step(index, int64(i))
 	}
 }
+
+func TestAShareOfTheRowsIsTheSameInAllEpochs(t *testing.T) {
+	p := dataset.Plan{Rows: 30, Of: 300, Batch: 10, Seed: 5, Shuffle: true, Choice: 1}
+	epoch := func(p dataset.Plan, first int64) []int64 {
+		var all []int64
+		for k := range p.PerEpoch() {
+			all = append(all, rows(t, p, first+k)...)
+		}
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	chosen := epoch(p, 0)
+	if len(chosen) != 30 || chosen[29] >= 300 || chosen[29] < 150 {
+		t.Fatalf("of 300 rows 30 are to be drawn, got %v", chosen)
+	}
+	other := p
+	other.Seed, other.Shuffle = 6, false
+	if again := epoch(other, 3); !slices.Equal(again, chosen) {
+		t.Errorf("another order has other rows: %v and %v", again, chosen)
+	}
+	if slices.Equal(rows(t, p, 0), rows(t, p, 3)) {
+		t.Error("the second epoch has the order of the first")
+	}
+	other = p
+	other.Choice = 2
+	if slices.Equal(epoch(other, 0), chosen) {
+		t.Error("another choice has the same rows")
+	}
+	if err := (dataset.Plan{Rows: 30, Of: 20, Batch: 1}).Check(); !errors.Is(err, dataset.ErrPlan) {
+		t.Errorf("30 rows of 20: %v", err)
+	}
+}

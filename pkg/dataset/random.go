@@ -16,6 +16,7 @@ const (
 	streamRows    = 2 // generated rows
 	streamSplit   = 3 // which rows are a split
 	streamAugment = 4 // how a picture is changed
+	streamChoice  = 5 // which rows of a split are used
 )
 
 // mix is SplitMix64's bijection of the 64-bit numbers (Stafford's variant 13).
