@@ -84,7 +84,8 @@ func newAugmented(p *Problem, l layout, a tensor.T, path *path) *augmented {
 		f.x, f.value = be.Batch(a.N, a.Shape), be.Batch(a.N, a.Shape)
 	}
 	if p.Costs.tangents() {
-		f.along, f.tangents = directions(p, a)
+		all := newProbes(p, a, p.Costs.probes(a.Shape)) // a flow's cotangents need them together
+		f.along, f.tangents = all.along, all.tangents
 	}
 	if implicit(p.Solver.Method) && f.tangents == nil {
 		f.tangents = []tensor.T{be.Batch(a.N, a.Shape)}

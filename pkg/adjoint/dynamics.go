@@ -49,14 +49,12 @@ func Solve(p *Problem, x0 tensor.T, observe func(*ode.Dense)) (End, error) {
 // dynamics is the field of the state (x, int sum_p e_p^T F_x e_p, int sum_p ||F_x e_p||^2, int ||F||^2): of the integrals
 // all, the last, or none.
 type dynamics struct {
-	be       backend.Backend
-	field    *nn.Bound
-	clock    clock
-	costs    int // 0, 1 or 3 of them
-	probes   []tensor.T
-	along    []nn.Direction // the same
-	tangents []tensor.T     // F_x e_p
-	sum      []float64
+	be           backend.Backend
+	field        *nn.Bound
+	clock        clock
+	costs        int // 0, 1 or 3 of them
+	probes       *probes
+	sum, squares []float64
 }
 
 var _ ode.Field = (*dynamics)(nil)
@@ -67,30 +65,21 @@ func newDynamics(p *Problem, x tensor.T) *dynamics {
 		return f
 	}
 	f.costs, f.sum = 1, make([]float64, x.N)
-	if len(p.Costs.Probes) > 0 {
-		f.costs, f.probes = 3, p.Costs.Probes
-		f.along, f.tangents = directions(p, x)
+	if group := p.group(x.N, x.Shape); group > 0 {
+		f.costs, f.squares, f.probes = 3, make([]float64, x.N), newProbes(p, x, group)
 	}
 	return f
-}
-
-// directions are the probes as directions, and room for the tangents along them.
-func directions(p *Problem, x tensor.T) (along []nn.Direction, tangents []tensor.T) {
-	for _, e := range p.Costs.Probes {
-		along, tangents = append(along, nn.Direction{Dx: e}), append(tangents, p.Backend.Batch(x.N, x.Shape))
-	}
-	return along, tangents
 }
 
 // Eval writes F and the integrands.
 func (f *dynamics) Eval(dst ode.State, t []float64, y ode.State, e ode.Evaluation) {
 	f.field.Forward(dst[0], f.clock.at(t), y[0])
 	if e.Quadrature && f.costs > 0 {
-		f.pairs(dst[f.costs], dst[:1], dst[:1])
+		clear(f.sum)
+		f.be.Dot(f.sum, dst[0], dst[0])
+		f.be.Upload(dst[f.costs], tensor.Buffer{F64: f.sum})
 		if f.costs > 1 {
-			f.field.JVPs(f.tangents, f.along)
-			f.pairs(dst[1], f.probes, f.tangents)
-			f.pairs(dst[2], f.tangents, f.tangents)
+			f.along(dst[1], dst[2])
 		}
 	}
 	f.clock.scale(f.be, dst[0])
@@ -111,11 +100,19 @@ func (f *dynamics) JVP(dst, v ode.State) {
 	f.clock.scale(f.be, dst[0])
 }
 
-// pairs writes sum_p <x_p, y_p> of every sample.
-func (f *dynamics) pairs(dst tensor.T, x, y []tensor.T) {
+// along writes sum_p <e_p, F_x e_p> and sum_p ||F_x e_p||^2 of every sample.
+func (f *dynamics) along(divergence, jacobian tensor.T) {
 	clear(f.sum)
-	for p := range x {
-		f.be.Dot(f.sum, x[p], y[p])
+	clear(f.squares)
+	for first := 0; first < f.probes.count; {
+		along, tangents := f.probes.group(first)
+		f.field.JVPs(tangents, along)
+		for p, tangent := range tangents {
+			f.be.Dot(f.sum, along[p].Dx, tangent)
+			f.be.Dot(f.squares, tangent, tangent)
+		}
+		first += len(along)
 	}
-	f.be.Upload(dst, tensor.Buffer{F64: f.sum})
+	f.be.Upload(divergence, tensor.Buffer{F64: f.sum})
+	f.be.Upload(jacobian, tensor.Buffer{F64: f.squares})
 }

@@ -13,16 +13,14 @@ type Factors struct {
 
 	be     backend.Backend
 	layers []*nn.Affine
-	gram   map[*nn.Affine][2]tensor.T // scratch of A's and B's shapes
 }
 
 // NewFactors makes zero factors for the layers, in arena memory of be.
 func NewFactors(be backend.Backend, layers []*nn.Affine) *Factors {
-	f := &Factors{A: map[*nn.Affine]tensor.T{}, B: map[*nn.Affine]tensor.T{}, be: be, layers: layers, gram: map[*nn.Affine][2]tensor.T{}}
+	f := &Factors{A: map[*nn.Affine]tensor.T{}, B: map[*nn.Affine]tensor.T{}, be: be, layers: layers}
 	for _, l := range layers {
-		k, out := tensor.Of(l.Geometry.GramSize(), l.Geometry.GramSize()), tensor.Of(l.Geometry.Out, l.Geometry.Out)
-		f.A[l], f.B[l] = be.Plain(k), be.Plain(out)
-		f.gram[l] = [2]tensor.T{be.Plain(k), be.Plain(out)}
+		f.A[l] = be.Plain(tensor.Of(l.Geometry.GramSize(), l.Geometry.GramSize()))
+		f.B[l] = be.Plain(tensor.Of(l.Geometry.Out, l.Geometry.Out))
 	}
 	f.clear()
 	return f
@@ -34,14 +32,17 @@ func NewFactors(be backend.Backend, layers []*nn.Affine) *Factors {
 func (f *Factors) Tap(weightA, weightB float64) nn.Tap {
 	return func(l *nn.Affine, z, g tensor.T, t []float64) {
 		samples, positions := float64(z.N), float64(l.Geometry.OH()*l.Geometry.OW())
-		gram := f.gram[l]
+		mark := f.be.Mark()
+		defer f.be.Release(mark)
 		if weightA != 0 {
-			f.be.PatchGram(gram[0], l.Geometry, z, t)
-			f.be.Combine(f.A[l], []float64{1, weightA / samples}, f.A[l], gram[0])
+			gram := f.be.Plain(f.A[l].Shape)
+			f.be.PatchGram(gram, l.Geometry, z, t)
+			f.be.Combine(f.A[l], []float64{1, weightA / samples}, f.A[l], gram)
 		}
 		if weightB != 0 {
-			f.be.CotangentGram(gram[1], l.Geometry, g)
-			f.be.Combine(f.B[l], []float64{1, weightB / (samples * positions)}, f.B[l], gram[1])
+			gram := f.be.Plain(f.B[l].Shape)
+			f.be.CotangentGram(gram, l.Geometry, g)
+			f.be.Combine(f.B[l], []float64{1, weightB / (samples * positions)}, f.B[l], gram)
 		}
 	}
 }

@@ -25,7 +25,7 @@ var Methods = []Method{Backsolve, Interpolated, Checkpointed}
 // Problem is one ODE block with the weights of one step, and how to solve it.
 type Problem struct {
 	Backend backend.Backend
-	Field   *nn.Bound // F with room for n samples; AllowVJP has been called, and AllowJVP if there is a Jacobian cost
+	Field   *nn.Bound // F with room for n samples, and for what AllowSolve or, with AllowVJP, AllowDifferentiate says
 	Params  []nn.Param
 	Block   string  // for errors
 	T0, T1  float64 // units of t; t1 may be smaller
@@ -55,12 +55,14 @@ type Span struct{ T0, T1 []float64 }
 //	Kinetic      int ||F||^2 |dt|
 //	Jacobian     int sum_p ||F_x e_p||^2 |dt|
 //
-// With the unit vectors as probes e_p the sums are the trace and the squared Frobenius norm of F_x; with one probe whose
+// With the unit vectors as probes e_p, of states that are vectors, the sums are the trace and the squared Frobenius norm of F_x; with one probe whose
 // mean of e e^T is 1 they are so in the mean (Hutchinson). All are quadratures. The step sizes follow the divergence, of
 // which the loss of a flow is made, but not the others.
 type Costs struct {
 	Divergence, Kinetic, Jacobian float64    // weights in L
 	Probes                        []tensor.T // e_p, batches of x's shape; none leave the first and the last cost out
+	Units                         bool       // the probes are the unit vectors instead, which are made as they are needed
+	Group                         int        // most of these that Solve follows at once; 0: as many as fit 16 MB with their tangents
 	Measure                       bool       // integrate the costs forwards, even if their weights are 0
 }
 
@@ -104,11 +106,6 @@ func (p *Problem) again() *Problem {
 	forward := *p
 	forward.Costs.Measure = p.Costs.Divergence != 0
 	return &forward
-}
-
-// NeedsJVP says whether the solves need derivatives of F along directions, so that AllowJVP must have been called.
-func (p *Problem) NeedsJVP() bool {
-	return len(p.Costs.Probes) > 0 || implicit(p.Forward.Method) || implicit(p.Solver.Method)
 }
 
 // implicit says whether the stages of a method solve equations.

@@ -18,8 +18,9 @@ type Stages struct {
 	Layers []*nn.Affine // of F
 
 	samples
-	weights           []float64
-	start, inner, end *Factors // of the step in hand: G at its ends, the weighted sum between them
+	weights    []float64
+	inner      *Factors // of the step in hand: the weighted sum of G, but for its ends if start is not nil
+	start, end *Factors // G at the ends, where that at the start counts: the end is the next step's start
 }
 
 func (s *Stages) begin(p *Problem, f *augmented) {
@@ -29,7 +30,10 @@ func (s *Stages) begin(p *Problem, f *augmented) {
 		s.weights = scheme.Tableau.Q
 	}
 	if s.weights != nil {
-		s.start, s.inner, s.end = NewFactors(f.be, s.Layers), NewFactors(f.be, s.Layers), NewFactors(f.be, s.Layers)
+		s.inner = NewFactors(f.be, s.Layers)
+		if s.weights[0] != 0 {
+			s.start, s.end = NewFactors(f.be, s.Layers), NewFactors(f.be, s.Layers)
+		}
 	}
 }
 
@@ -38,18 +42,19 @@ func (s *Stages) target(stage int) (*Factors, float64) {
 	if s == nil || s.weights == nil || stage < 0 {
 		return nil, 0
 	}
-	last := len(s.weights) - 1
 	if stage == 1 { // another attempt
 		s.inner.clear()
-		s.end.clear()
+		if s.end != nil {
+			s.end.clear()
+		}
 	}
-	switch {
-	case stage == 0 && s.weights[0] != 0:
+	switch last := len(s.weights) - 1; {
+	case s.start != nil && stage == 0:
 		s.start.clear()
 		return s.start, 1
-	case stage == last && (s.weights[0] != 0 || s.weights[last] != 0): // the next step's first
+	case s.start != nil && stage == last:
 		return s.end, 1
-	case stage > 0 && stage < last && s.weights[stage] != 0:
+	case s.weights[stage] != 0:
 		return s.inner, s.weights[stage]
 	}
 	return nil, 0
@@ -67,8 +72,10 @@ func (s *Stages) observe(step *ode.Dense) {
 		}
 		return
 	}
-	s.Into.add(h*s.weights[0], s.start)
 	s.Into.add(h, s.inner)
-	s.Into.add(h*s.weights[len(s.weights)-1], s.end)
-	s.start, s.end = s.end, s.start
+	if s.start != nil {
+		s.Into.add(h*s.weights[0], s.start)
+		s.Into.add(h*s.weights[len(s.weights)-1], s.end)
+		s.start, s.end = s.end, s.start
+	}
 }

@@ -16,6 +16,10 @@ type Backend interface {
 	Mark() Mark
 	Release(Mark)
 
+	// View is a batch of n samples of a shape in the memory of the batch x from its sample first on, a multiple of Group: a
+	// part of x where the shape is x's, else the place of something as large. It panics if that is not there.
+	View(x tensor.T, first, n int, sample tensor.Shape) tensor.T
+
 	// Exchange with host slices in row-major order, [N, shape...] for a batch; either element type, converted.
 	// Upload fills the padding of a batch with copies of its last sample.
 	Upload(dst tensor.T, src tensor.Buffer)
@@ -95,6 +99,9 @@ type Backend interface {
 	//	p <- p - lr (m / (1-beta1^step)) / (sqrt(v / (1-beta2^step)) + eps)
 	AdamStep(p, m, v, g tensor.T, lr, beta1, beta2, eps float64, step int64)
 }
+
+// Group is the number of samples that a part of a batch begins at a multiple of.
+const Group = 16
 
 // Mark is a position of the arena.
 type Mark struct{ Chunk, Offset int }

@@ -17,9 +17,9 @@ const leaf = 32
 // D + rho z z^T (secular.go), whose eigenvectors times diag(Q1, Q2) are those of T.
 //
 // d [n] is the diagonal on entry, ascending eigenvalues on return; e [n-1] is destroyed. rows [n, n] must be zero on
-// entry and has the eigenvectors as rows on return; space [n, n] is overwritten.
-func divideAndConquer(n int, d, e, rows, space []float64, threads int) error {
-	t := tearing{n: n, d: d, e: e, rows: rows, gathered: space, roots: make([]float64, n*n), product: make([]float64, n*n)}
+// entry and has the eigenvectors as rows on return.
+func divideAndConquer(n int, d, e, rows []float64, threads int) error {
+	t := tearing{n: n, d: d, e: e, rows: rows, gathered: make([]float64, n*n), roots: make([]float64, n*n), product: make([]float64, n*n)}
 	return t.solve(0, n, threads)
 }
 

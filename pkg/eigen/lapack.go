@@ -71,7 +71,7 @@ func keepToOneThread() {
 // symmetric is a solver. dsyevd overwrites a with the eigenvectors as columns, column-major: in our order, as rows.
 // Every integer is handed over as the 64-bit little-endian form of a small number, which is right for libraries with
 // 32-bit and with 64-bit integers alike.
-func (l library) symmetric(n int, a, values, vectors []float64, _ int) error {
+func (l library) symmetric(n int, a, values []float64, _ int) error {
 	if n == 0 {
 		return nil
 	}
@@ -88,6 +88,6 @@ func (l library) symmetric(n int, a, values, vectors []float64, _ int) error {
 	if info != 0 {
 		return fmt.Errorf("%w: dsyevd of %s returned %d", ErrNoConvergence, l.name, int32(info))
 	}
-	transpose(n, vectors, a)
+	transpose(n, a, a)
 	return nil
 }

@@ -10,6 +10,6 @@ type library struct {
 
 func lapack() library { return library{} }
 
-func (library) symmetric(int, []float64, []float64, []float64, int) error {
+func (library) symmetric(int, []float64, []float64, int) error {
 	panic("eigen: no LAPACK on this platform")
 }

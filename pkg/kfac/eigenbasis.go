@@ -47,43 +47,52 @@ func NewEigenbasis(be backend.Backend, out, fanIn int, bias bool) *Eigenbasis {
 }
 
 // Refresh replaces each layer's basis by that of new factors, and its scale by the outer product of their
-// eigenvalues, s[o, k] = lambda_B[o] lambda_A[k]. The decompositions run in float64, the largest first, on up to
-// threads goroutines; the result does not depend on how many.
+// eigenvalues, s[o, k] = lambda_B[o] lambda_A[k]. The decompositions run in float64, the largest layer first, on up to
+// threads goroutines, of which each holds one problem; the result does not depend on how many.
 //
 // The error of a layer is eigen.ErrNonFinite, eigen.ErrNoConvergence or ErrIndefinite, with the factor's letter; its
 // basis is then what it was before. It panics if shapes disagree.
 func Refresh(be backend.Backend, bases []*Eigenbasis, factors []Factors, threads int) []error {
-	jobs := make([]job, 0, 2*len(bases))
+	jobs := make([]*job, 0, 2*len(bases))
 	for i, e := range bases {
 		out, k := e.sides()
-		jobs = append(jobs,
-			job{letter: "A", side: k, matrix: download(be, factors[i].A, k)},
-			job{letter: "B", side: out, matrix: download(be, factors[i].B, out)})
+		a, b := &job{layer: i, letter: "A", side: k, factor: factors[i].A}, &job{layer: i, letter: "B", side: out, factor: factors[i].B}
+		a.partner, b.partner = b, a
+		jobs = append(jobs, a, b)
 	}
-	decomposeAll(jobs, max(threads, 1))
+	sort.SliceStable(jobs, func(i, j int) bool { return jobs[i].size() > jobs[j].size() })
 	errs := make([]error, len(bases))
-	for i, e := range bases {
-		errs[i] = e.set(be, jobs[2*i], jobs[2*i+1])
+	for j := range decomposeAll(jobs, be.DType(), max(threads, 1)) {
+		if j.done = true; j.partner.done {
+			a, b := j, j.partner
+			if b.letter == "A" {
+				a, b = b, a
+			}
+			errs[j.layer] = bases[j.layer].set(be, *a, *b)
+			a.result, b.result = spectrum{}, spectrum{}
+		}
 	}
 	return errs
 }
 
 // job is one factor to be decomposed.
 type job struct {
-	letter string
-	side   int
-	matrix []float64
-	result spectrum
-	err    error
+	layer   int
+	letter  string
+	side    int
+	factor  tensor.T
+	partner *job // the layer's other factor
+	done    bool
+	result  spectrum
+	err     error
 }
 
-// decomposeAll fills in result and err of all jobs.
-func decomposeAll(jobs []job, threads int) {
-	order := make([]int, len(jobs))
-	for i := range order {
-		order[i] = i
-	}
-	sort.SliceStable(order, func(i, j int) bool { return jobs[order[i]].side > jobs[order[j]].side })
+// size orders the jobs: a layer's two follow one another, so that its results do not wait.
+func (j *job) size() int { return max(j.side, j.partner.side) }
+
+// decomposeAll fills in result and err of the jobs, begun in order, and sends each when it is finished.
+func decomposeAll(jobs []*job, d tensor.DType, threads int) <-chan *job {
+	finished := make(chan *job)
 	workers := min(threads, len(jobs))
 	var next atomic.Int64
 	var running sync.WaitGroup
@@ -91,13 +100,18 @@ func decomposeAll(jobs []job, threads int) {
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			for i := next.Add(1) - 1; int(i) < len(order); i = next.Add(1) - 1 {
-				j := &jobs[order[i]]
-				j.result, j.err = decompose(j.side, j.matrix, threads/workers)
+			for i := next.Add(1) - 1; int(i) < len(jobs); i = next.Add(1) - 1 {
+				j := jobs[i]
+				j.result, j.err = decompose(j.side, j.factor, d, threads/workers)
+				finished <- j
 			}
 		}()
 	}
-	running.Wait()
+	go func() {
+		running.Wait()
+		close(finished)
+	}()
+	return finished
 }
 
 // sides are Out and K.
@@ -121,13 +135,13 @@ func (e *Eigenbasis) set(be backend.Backend, a, b job) error {
 	if math.IsInf(scale.At(out*k-1), 0) { // the product of the two largest
 		return fmt.Errorf("scale %.3g x %.3g: %w", lambdaB[out-1], lambdaA[k-1], eigen.ErrNonFinite)
 	}
-	vectors := tensor.Buffer{F64: a.result.vectors}
+	vectors := a.result.vectors
 	fanIn := e.Weight.Shape.Dim[0]
 	be.Upload(e.Weight, vectors.Slice(0, fanIn*k))
 	if fanIn < k {
 		be.Upload(e.Bias, vectors.Slice(fanIn*k, k*k))
 	}
-	be.Upload(e.Output, tensor.Buffer{F64: b.result.vectors})
+	be.Upload(e.Output, b.result.vectors)
 	be.Upload(e.Scale, scale)
 	be.Upload(e.Inputs, tensor.Buffer{F64: lambdaA})
 	be.Upload(e.Outputs, tensor.Buffer{F64: lambdaB})

@@ -3,7 +3,6 @@ package kfac
 import (
 	"fmt"
 
-	"odepipe/pkg/backend"
 	"odepipe/pkg/eigen"
 	"odepipe/pkg/tensor"
 )
@@ -20,7 +19,8 @@ var ErrIndefinite error = numerical("kfac: Kronecker factor is not positive semi
 // MaxSide bounds the factors' sides, hence memory: one such factor is a GiB of float32.
 const MaxSide = 1 << 14
 
-// Factors is the Kronecker pair of one affine layer h = W z + b (paper eq. (13)), plain tensors of the backend:
+// Factors is the Kronecker pair of one affine layer h = W z + b (paper eq. (13)), plain tensors that hold host
+// buffers, since they are decomposed there:
 //
 //	A [K, K]      int E[ sum_p z_p z_p^T ] dt,  z with a final 1 if the layer has a bias;  K = FanIn or FanIn + 1
 //	B [Out, Out]  int E[ mean_p g_p g_p^T ] dt,  g = (dF/dh)^T q
@@ -34,42 +34,49 @@ const MaxSide = 1 << 14
 // The "number of convolution positions" that the paper's scaling contains is the P that A's sum contains.
 type Factors struct{ A, B tensor.T }
 
-// spectrum is the eigendecomposition of one factor, in float64 on the host.
-type spectrum struct {
-	values, vectors []float64 // ascending [side]; [side, side], column j belonging to values[j]
-}
-
-// download brings a factor to the host as its symmetric part (F + F^T) / 2.
-func download(be backend.Backend, factor tensor.T, side int) []float64 {
-	if factor.N != 0 || factor.Shape != tensor.Of(side, side) {
+// symmetric is the symmetric part (F + F^T) / 2 of a factor, in float64.
+func symmetric(factor tensor.T, side int) []float64 {
+	if factor.N != 0 || factor.Shape != tensor.Of(side, side) || factor.Buf.Len() != side*side {
 		panic("kfac: factor of the wrong shape")
 	}
-	host := tensor.Buffer{F64: make([]float64, side*side)}
-	be.Download(host, factor)
-	a := host.F64
+	a, host := make([]float64, side*side), factor.Buf
 	for i := 0; i < side; i++ {
+		a[i*side+i] = host.At(i*side + i)
 		for j := 0; j < i; j++ {
-			mean := a[i*side+j]/2 + a[j*side+i]/2
+			mean := host.At(i*side+j)/2 + host.At(j*side+i)/2
 			a[i*side+j], a[j*side+i] = mean, mean
 		}
 	}
 	return a
 }
 
-// decompose finds a factor's spectrum; a is destroyed. Eigenvalues below zero are rounding errors and become zero,
-// unless they are beyond a thousandth of the largest.
+// spectrum is the eigendecomposition of one factor, on the host.
+type spectrum struct {
+	values  []float64     // ascending [side]
+	vectors tensor.Buffer // [side, side], column j belonging to values[j]; of the element type of the basis
+}
+
+// decompose finds a factor's spectrum in float64. Eigenvalues below zero are rounding errors and become zero, unless they
+// are beyond a thousandth of the largest.
 //
 // It returns the errors of eigen.Symmetric and ErrIndefinite.
-func decompose(side int, a []float64, threads int) (spectrum, error) {
-	s := spectrum{make([]float64, side), make([]float64, side*side)}
-	if err := eigen.Symmetric(side, a, s.values, s.vectors, threads); err != nil {
+func decompose(side int, factor tensor.T, d tensor.DType, threads int) (spectrum, error) {
+	a, values := symmetric(factor, side), make([]float64, side)
+	if err := eigen.Symmetric(side, a, values, threads); err != nil {
 		return spectrum{}, err
 	}
-	if side > 0 && !(s.values[0] >= -1e-3*s.values[side-1]) {
-		return spectrum{}, fmt.Errorf("%w: eigenvalues from %.3g to %.3g", ErrIndefinite, s.values[0], s.values[side-1])
+	if side > 0 && !(values[0] >= -1e-3*values[side-1]) {
+		return spectrum{}, fmt.Errorf("%w: eigenvalues from %.3g to %.3g", ErrIndefinite, values[0], values[side-1])
 	}
-	for j := range s.values {
-		s.values[j] = max(s.values[j], 0)
+	for j := range values {
+		values[j] = max(values[j], 0)
+	}
+	if d == tensor.Float64 {
+		return spectrum{values, tensor.Buffer{F64: a}}, nil
+	}
+	s := spectrum{values, d.Make(side * side)}
+	for i, v := range a {
+		s.vectors.Set(i, v)
 	}
 	return s, nil
 }

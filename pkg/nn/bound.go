@@ -14,7 +14,8 @@ type Bound struct {
 	g     []tensor.T // g[i]: cotangent of z[i], i > 0; made by AllowVJP
 	t     []float64
 
-	zdot, gdot [][]tensor.T // tangents of z[i] and their cotangents, i > 0; made by AllowProbes
+	layers     []Layer
+	zdot, gdot [][]tensor.T // tangents of z[i] and their cotangents, i > 0; made by AllowProbes or, gdot not, AllowJVPs
 	along      []Direction  // of the last JVPs
 	part       []Direction  // scratch: along for one map
 
@@ -27,7 +28,7 @@ type Bound struct {
 
 // Bind takes the values of Params in order, as plain tensors of be that stay unchanged while the Bound is used.
 func (c *Chain) Bind(be backend.Backend, n int, values []tensor.T) *Bound {
-	b := &Bound{be: be, first: []int{0}}
+	b := &Bound{be: be, first: []int{0}, layers: c.layers}
 	for i, l := range c.layers {
 		first := b.first[i]
 		end := first + len(l.Params())
@@ -37,16 +38,53 @@ func (c *Chain) Bind(be backend.Backend, n int, values []tensor.T) *Bound {
 	b.z, b.g = make([]tensor.T, len(c.layers)), make([]tensor.T, len(c.layers))
 	b.zdot, b.gdot = make([][]tensor.T, len(c.layers)), make([][]tensor.T, len(c.layers))
 	for i := 1; i < len(b.z); i++ {
-		b.z[i] = be.Batch(n, c.layers[i-1].Output())
+		if c.inPlace(i - 1) {
+			b.z[i] = b.z[i-1]
+		} else {
+			b.z[i] = be.Batch(n, c.layers[i-1].Output())
+		}
 	}
 	return b
 }
 
 // AllowVJP makes the room that VJP and PairVJP need; call it once after Bind, before any Release of the arena.
 func (b *Bound) AllowVJP() {
-	for i := 1; i < len(b.g); i++ {
-		b.g[i] = b.be.Batch(b.z[i].N, b.z[i].Shape)
+	if len(b.z) < 2 {
+		return
 	}
+	place := b.turns()
+	for i := len(b.g) - 1; i > 0; i-- {
+		b.g[i] = place(i)
+	}
+}
+
+// shifts divides the inputs of all layers, or things like these, between two places in which they can take turns, since
+// each is needed until the next, of its neighbour, is known: turn[i] is the place of the i-th, size what a sample takes of
+// both. Those on both sides of an activation, which works in place, have the same.
+func (b *Bound) shifts() (turn []int, size [2]int) {
+	turn = make([]int, len(b.z))
+	for i := 1; i < len(b.z); i++ {
+		turn[i] = turn[i-1]
+		if _, inPlace := b.layers[i-1].(activation); !inPlace || i == 1 {
+			turn[i] = 1 - turn[i]
+		}
+		size[turn[i]] = max(size[turn[i]], b.z[i].Shape.Size())
+	}
+	return turn, size
+}
+
+// TangentElements is the numbers of a sample in the room that AllowJVPs makes for one tangent.
+func (b *Bound) TangentElements() int {
+	_, size := b.shifts()
+	return size[0] + size[1]
+}
+
+// turns makes both places and says which is that of the i-th.
+func (b *Bound) turns() func(i int) tensor.T {
+	turn, size := b.shifts()
+	n := b.z[1].N
+	places := [2]tensor.T{b.be.Batch(n, tensor.Of(size[0])), b.be.Batch(n, tensor.Of(size[1]))}
+	return func(i int) tensor.T { return b.be.View(places[turn[i]], 0, n, b.z[i].Shape) }
 }
 
 // AllowJVP makes the room that JVP and PairVJP need, likewise.
@@ -57,7 +95,26 @@ func (b *Bound) AllowProbes(n int) {
 	for i := 1; i < len(b.z); i++ {
 		b.zdot[i], b.gdot[i] = make([]tensor.T, n), make([]tensor.T, n)
 		for p := range n {
-			b.zdot[i][p], b.gdot[i][p] = b.be.Batch(b.z[i].N, b.z[i].Shape), b.be.Batch(b.z[i].N, b.z[i].Shape)
+			b.zdot[i][p] = b.be.Batch(b.z[i].N, b.z[i].Shape)
+		}
+	}
+	b.takeTurns(b.gdot, n)
+}
+
+// AllowJVPs makes the room that JVPs alone need for n tangents, likewise.
+func (b *Bound) AllowJVPs(n int) {
+	for i := 1; i < len(b.z); i++ {
+		b.zdot[i] = make([]tensor.T, n)
+	}
+	b.takeTurns(b.zdot, n)
+}
+
+// takeTurns makes places for n tangents or their cotangents.
+func (b *Bound) takeTurns(lists [][]tensor.T, n int) {
+	for p := 0; p < n && len(b.z) > 1; p++ {
+		place := b.turns()
+		for i := 1; i < len(b.z); i++ {
+			lists[i][p] = place(i)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 
+	"odepipe/pkg/backend"
 	"odepipe/pkg/tensor"
 )
 
@@ -69,6 +70,24 @@ func (c *Chain) add(s Spec, layer Layer) error {
 
 // Params lists the parameters of all layers in order.
 func (c *Chain) Params() []Param { return c.params }
+
+// inPlace says whether a layer overwrites its input: relu, whose derivative its result tells too, except at the chain's own
+// input.
+func (c *Chain) inPlace(layer int) bool {
+	a, ok := c.layers[layer].(activation)
+	return ok && a.function == backend.ReLU && layer > 0
+}
+
+// Elements is how many numbers of a sample a Bound keeps between the layers.
+func (c *Chain) Elements() int {
+	n := 0
+	for i := range len(c.layers) - 1 {
+		if !c.inPlace(i) {
+			n += c.layers[i].Output().Size()
+		}
+	}
+	return n
+}
 
 // Affine lists the affine maps of all layers in order.
 func (c *Chain) Affine() []*Affine {

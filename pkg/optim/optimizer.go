@@ -77,7 +77,7 @@ type unit struct {
 	layer   Layer
 	members []*param         // weight, then bias; or the one parameter
 	basis   *kfac.Eigenbasis // nil without preconditioning
-	average kfac.Factors     // of all factors so far, where they have a decay
+	average kfac.Factors     // of all factors so far, where they have a decay: on the backend
 	newton  *newton          // of one parameter; nil for other optimizers
 }
 

@@ -112,7 +112,7 @@ func (o *Optimizer) refreshBases(step int64, wants bool, factors map[string]kfac
 		if u.basis == nil {
 			continue
 		}
-		pair, err := u.average, error(nil)
+		pair, err := kfac.Factors{}, error(nil)
 		if wants {
 			pair, err = u.gather(o.be, factors, o.settings.FactorDecay)
 		}
@@ -121,6 +121,9 @@ func (o *Optimizer) refreshBases(step int64, wants bool, factors map[string]kfac
 				return err
 			}
 		} else if due || !u.basis.Ready {
+			if o.settings.FactorDecay != 0 {
+				pair = kfac.Factors{A: onHost(o.be, u.average.A), B: onHost(o.be, u.average.B)}
+			}
 			units, bases, pairs = append(units, u), append(bases, u.basis), append(pairs, pair)
 		}
 	}
@@ -134,13 +137,18 @@ func (o *Optimizer) refreshBases(step int64, wants bool, factors map[string]kfac
 	return nil
 }
 
-// gather takes the layer's pair of new factors and returns what is to be decomposed: that pair, or the average it moved.
+// gather takes the layer's pair of new factors and, with a decay, moves the average.
 func (u unit) gather(be backend.Backend, factors map[string]kfac.Factors, rho float64) (kfac.Factors, error) {
 	pair, found := factors[u.layer.Name]
 	if err := u.fits(pair, found); err != nil || rho == 0 {
 		return pair, err
 	}
-	for _, f := range []tensor.T{pair.A, pair.B} {
+	mark := be.Mark()
+	defer be.Release(mark)
+	a, b := be.Plain(pair.A.Shape), be.Plain(pair.B.Shape)
+	be.Upload(a, pair.A.Buf)
+	be.Upload(b, pair.B.Buf)
+	for _, f := range []tensor.T{a, b} {
 		if square := dot(be, f, f); math.IsNaN(square) || math.IsInf(square, 0) {
 			return pair, fmt.Errorf("a Kronecker factor: %w", ErrNonFinite)
 		}
@@ -148,9 +156,16 @@ func (u unit) gather(be backend.Backend, factors map[string]kfac.Factors, rho fl
 	if !u.basis.Ready {
 		rho = 0
 	}
-	be.Combine(u.average.A, []float64{rho, 1 - rho}, u.average.A, pair.A)
-	be.Combine(u.average.B, []float64{rho, 1 - rho}, u.average.B, pair.B)
-	return u.average, nil
+	be.Combine(u.average.A, []float64{rho, 1 - rho}, u.average.A, a)
+	be.Combine(u.average.B, []float64{rho, 1 - rho}, u.average.B, b)
+	return pair, nil
+}
+
+// onHost is a copy of a plain tensor that holds a host buffer.
+func onHost(be backend.Backend, x tensor.T) tensor.T {
+	host := be.DType().Make(x.Size())
+	be.Download(host, x)
+	return tensor.T{Buf: host, Shape: x.Shape}
 }
 
 // dot is the inner product of plain tensors.

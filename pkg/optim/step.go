@@ -27,8 +27,8 @@ type Batch struct {
 	Size      int                     // samples
 	Loss      float64                 // mean; adaptive damping alone looks at it
 	Grads     map[string]tensor.T     // of the mean loss, by parameter: plain tensors of the parameters' shapes
-	Factors   map[string]kfac.Factors // by layer; looked at if the step Wants them
-	Diagonals map[string]tensor.T     // of the Hessian of the mean loss, by parameter; as Factors
+	Factors   map[string]kfac.Factors // by layer, on the host; looked at if the step Wants them
+	Diagonals map[string]tensor.T     // of the Hessian of the mean loss, by parameter; looked at likewise
 	DphiDt1   map[string]float64      // dL/dt1 by block; a trained t1 alone looks at it
 }
 

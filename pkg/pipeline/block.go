@@ -96,7 +96,7 @@ func (b *blocks) addCosts(p *adjoint.Problem, segment model.Segment, index int) 
 	case o.Flow != nil:
 		p.Costs.Divergence = -1 / rows // the loss is minus the log-density
 		if b.exact || o.Flow.Divergence == "exact" {
-			p.Costs.Probes = b.units(shape)
+			p.Costs.Units = true
 			return
 		}
 		p.Costs.Probes = []tensor.T{b.probe(shape, index, o.Flow.Seed, o.Flow.Divergence == "gaussian")}
@@ -111,25 +111,6 @@ func repeated(value float64, n int) []float64 {
 		all[i] = value
 	}
 	return all
-}
-
-// units are the unit vectors, each for all samples.
-func (b *blocks) units(shape tensor.Shape) []tensor.T {
-	var list []tensor.T
-	size := shape.Size()
-	host := make([]float64, b.rows*size)
-	for k := range size {
-		for n := range b.rows {
-			host[n*size+k] = 1
-			if k > 0 {
-				host[n*size+k-1] = 0
-			}
-		}
-		e := b.be.Batch(b.rows, shape)
-		b.be.Upload(e, tensor.Buffer{F64: host})
-		list = append(list, e)
-	}
-	return list
 }
 
 // probe draws a vector for each sample, of random signs or standard normal: a pure function of the seed, the step, the

@@ -78,9 +78,7 @@ func draw(be backend.Backend, n *model.Network, w weights, rows int, rng *rand.R
 		s := n.Segments[i]
 		bound := s.Chain.Bind(be, rows, w.chain(s))
 		p := &adjoint.Problem{Backend: be, Field: bound, Params: s.Chain.Params(), Block: s.ODE.Name, T0: s.ODE.T0, T1: w.t1[i], Forward: s.ODE.Solver}
-		if p.NeedsJVP() {
-			bound.AllowJVP()
-		}
+		p.AllowSolve(rows, s.Chain.In)
 		end, err := adjoint.Solve(p, x, nil)
 		if err != nil {
 			return host, err

@@ -171,40 +171,17 @@ func (f *forward) batch(batch *wire.Samples, set *wire.Set, step int64) error {
 	change := make([]float64, batch.Rows) // of the log-density on the way to the base
 	evaluations, ode := 0, 0
 	for _, s := range f.net.Segments {
-		b := s.Chain.Bind(f.be, x.N, w.chain(s))
-		if s.Cell != nil {
-			var err error
-			if x, evaluations, err = f.series(blocks, s, b, batch); err != nil {
-				return err
-			}
+		y := f.be.Batch(batch.Rows, s.Chain.Out)
+		mark := f.be.Mark()
+		n, err := f.segment(blocks, s, ode, batch, y, x, change)
+		f.be.Release(mark)
+		if err != nil {
+			return err
+		}
+		if s.ODE != nil {
 			ode++
-			continue
 		}
-		if s.ODE == nil {
-			y := f.be.Batch(x.N, s.Chain.Out)
-			b.Forward(y, atZero, x)
-			x = y
-			continue
-		}
-		problem, err := blocks.problem(s, ode, b)
-		if err != nil {
-			return err
-		}
-		if problem.NeedsJVP() {
-			b.AllowProbes(max(1, len(problem.Costs.Probes)))
-		}
-		end, err := adjoint.Solve(problem, x, nil)
-		if err != nil {
-			return err
-		}
-		f.ends(s.ODE, x, end.X)
-		if s.ODE.Flow != nil {
-			for n, d := range end.Divergence {
-				change[n] += d
-			}
-		}
-		f.pathColumns(s.ODE, end)
-		x, evaluations, ode = end.X, evaluations+end.Stats.Evaluations, ode+1
+		x, evaluations = y, evaluations+n
 	}
 	if err := f.judge(x, target, change); err != nil {
 		return err
@@ -217,6 +194,37 @@ func (f *forward) batch(batch *wire.Samples, set *wire.Set, step int64) error {
 	return nil
 }
 
+// segment writes what a segment makes of x, and adds to change what a flow changes. index counts the ODE blocks. It returns
+// the number of evaluations.
+func (f *forward) segment(b *blocks, s model.Segment, index int, batch *wire.Samples, y, x tensor.T, change []float64) (int, error) {
+	if s.ODE == nil {
+		b.plain(s, y, x)
+		return 0, nil
+	}
+	field := s.Chain.Bind(f.be, batch.Rows, b.weights.chain(s))
+	if s.Cell != nil {
+		return f.series(b, s, field, batch, y)
+	}
+	problem, err := b.problem(s, index, field)
+	if err != nil {
+		return 0, err
+	}
+	problem.AllowSolve(x.N, x.Shape)
+	end, err := adjoint.Solve(problem, x, nil)
+	if err != nil {
+		return 0, err
+	}
+	f.ends(s.ODE, x, end.X)
+	if s.ODE.Flow != nil {
+		for n, d := range end.Divergence {
+			change[n] += d
+		}
+	}
+	f.pathColumns(s.ODE, end)
+	f.be.Combine(y, []float64{1}, end.X)
+	return end.Stats.Evaluations, nil
+}
+
 // inputOf uploads the column x; that of a series is read point by point.
 func inputOf(be backend.Backend, n *model.Network, batch *wire.Samples) tensor.T {
 	if n.Segments[0].Cell != nil {
@@ -227,15 +235,14 @@ func inputOf(be backend.Backend, n *model.Network, batch *wire.Samples) tensor.T
 	return x
 }
 
-// series runs an ODE-RNN block; its column x1 has the states at the ends of the intervals, zeros beyond the longest series.
-func (f *forward) series(b *blocks, s model.Segment, field *nn.Bound, batch *wire.Samples) (tensor.T, int, error) {
+// series runs an ODE-RNN block and writes its result; its column x1 has the states at the ends of the intervals, zeros
+// beyond the longest series.
+func (f *forward) series(b *blocks, s model.Segment, field *nn.Bound, batch *wire.Samples, y tensor.T) (int, error) {
 	series, err := b.series(s, field, s.Cell.Bind(f.be, batch.Rows, b.weights.cell(s)), batch)
 	if err != nil {
-		return tensor.T{}, 0, err
+		return 0, err
 	}
-	if series.NeedsJVP() {
-		field.AllowJVP()
-	}
+	series.AllowSolve(batch.Rows, series.Hidden)
 	intervals, m := s.In.Dim[0]-1, s.ODE.Series.Hidden
 	column := f.host.values(s.ODE.Name+".x1", batch.Rows*intervals*m)
 	for i := range column.Len() {
@@ -246,8 +253,12 @@ func (f *forward) series(b *blocks, s model.Segment, field *nn.Bound, batch *wir
 		f.be.Download(state, x1)
 		interval(column, state, i, batch.Rows, intervals, m, false)
 	})
+	if err != nil {
+		return stats.Evaluations, err
+	}
+	f.be.Combine(y, []float64{1}, h)
 	f.out.Columns = append(f.out.Columns, wire.Column{Name: s.ODE.Name + ".x1", Type: wire.Values, Shape: []int{intervals, m}, DType: f.be.DType(), Value: column})
-	return h, stats.Evaluations, err
+	return stats.Evaluations, nil
 }
 
 // targetOf takes the samples' y and checks it against the model's output and loss.

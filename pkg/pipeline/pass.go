@@ -23,12 +23,12 @@ type pass struct {
 	forwards bool             // solve the ODE blocks forwards, too, instead of taking their ends from the stream
 	tangents bool             // there will be derivatives along directions
 
-	bound          []*nn.Bound        // of each segment
-	problems       []*adjoint.Problem // of each ODE segment, else nil
+	bound          []*nn.Bound        // of each segment; nil of those that are bound on the way back only
+	problems       []*adjoint.Problem // of each ODE segment so far bound, else nil
 	recurrent      []*adjoint.Series  // of each series, else nil
 	stored         tensor.Buffer      // states at the ends of the series' intervals as read [rows, T-1, m]
 	input          tensor.T
-	output         []tensor.T // of each segment: states at t1 as read, the rest recomputed
+	output         []tensor.T // of each segment: states at t1 as read, the rest recomputed where something looks at it
 	cotangent      []tensor.T // dL/d(output) of each segment
 	start          []tensor.T // x(t0) of each ODE segment as its backward solve found it
 	inputCotangent tensor.T   // dL/d(input), where an ODE block comes first
@@ -41,72 +41,101 @@ type pass struct {
 // blockEnd is what a mini-batch's loss has to do with the ends of an ODE block's interval.
 type blockEnd struct{ dphi, dt0, dt1 []float64 }
 
-// forward recomputes the plain segments and takes the ODE blocks' states at t1 from the stream.
+// forward takes the ODE blocks' states at t1 from the stream and computes the outputs of plain segments, except those that
+// nothing looks at: their layers are run on the way back, group by group.
 func (p *pass) forward(batch *wire.Samples) error {
-	x := inputOf(p.be, p.net, batch)
-	p.input = x
-	index := 0
-	for _, s := range p.net.Segments {
-		bound := s.Chain.Bind(p.be, x.N, p.weights.chain(s))
-		bound.AllowVJP()
-		y, problem := tensor.T{}, (*adjoint.Problem)(nil)
-		var series *adjoint.Series
+	count := len(p.net.Segments)
+	p.input = inputOf(p.be, p.net, batch)
+	p.bound, p.problems, p.recurrent = make([]*nn.Bound, count), make([]*adjoint.Problem, count), make([]*adjoint.Series, count)
+	p.output = make([]tensor.T, count)
+	for i, s := range p.net.Segments {
+		y := tensor.T{}
+		var err error
 		switch {
 		case s.Cell != nil:
-			var err error
-			if series, err = p.series(s, bound, s.Cell.Bind(p.be, x.N, p.weights.cell(s)), batch); err != nil {
-				return err
-			}
-			if series.NeedsJVP() {
-				bound.AllowJVP()
-			}
-			index++
-			if y, err = p.seriesEnd(series, s, batch); err != nil {
-				return err
-			}
-		case s.ODE == nil:
-			y = p.be.Batch(x.N, s.Chain.Out)
-			bound.Forward(y, atZero, x)
-		default:
-			var err error
-			if problem, err = p.problem(s, index, bound); err != nil {
-				return err
-			}
-			index++
-			p.allow(bound, problem)
-			if y, err = p.stateAtEnd(problem, endColumn(s.ODE), x, batch); err != nil {
-				return err
-			}
+			y, err = p.seriesEnd(i, batch)
+		case s.ODE == nil && p.looksAt(i):
+			p.bind(i)
+			p.allow(i)
+			y = p.be.Batch(p.blocks.rows, s.Chain.Out)
+			p.bound[i].Forward(y, atZero, p.inputOf(i))
+		case s.ODE != nil:
+			y, err = p.stateAtEnd(i, batch)
 		}
-		if problem == nil {
-			p.allow(bound, nil)
+		if err != nil {
+			return err
 		}
-		p.recurrent = append(p.recurrent, series)
-		p.bound, p.problems, p.output = append(p.bound, bound), append(p.problems, problem), append(p.output, y)
-		x = y
+		p.output[i] = y
 	}
 	return nil
 }
 
-// allow makes room for the tangents that will be asked for.
-func (p *pass) allow(bound *nn.Bound, problem *adjoint.Problem) {
-	probes := 0
-	if problem != nil {
-		probes = len(problem.Costs.Probes)
+// keeps says whether what the way back makes of a segment is needed when that is behind it.
+func (p *pass) keeps() bool {
+	return p.rows || p.tangents || p.sampling.Terminal != GradientVector
+}
+
+// looksAt says whether the output of a plain segment is needed before its way back: by the loss, or by the next block.
+func (p *pass) looksAt(segment int) bool {
+	if p.keeps() || p.forwards || segment == len(p.net.Segments)-1 {
+		return true
 	}
-	if p.tangents || problem != nil && problem.NeedsJVP() {
-		bound.AllowProbes(max(1, probes))
+	method := p.net.Segments[segment+1].ODE.Adjoint.Method
+	return method != adjoint.Backsolve && method != ""
+}
+
+// bind gives a segment's layers their weights, and room for their cotangents.
+func (p *pass) bind(segment int) *nn.Bound {
+	s := p.net.Segments[segment]
+	p.bound[segment] = s.Chain.Bind(p.be, p.blocks.rows, p.weights.chain(s))
+	p.bound[segment].AllowVJP()
+	return p.bound[segment]
+}
+
+// bindODE makes the problem of an ODE block.
+func (p *pass) bindODE(segment int) error {
+	index := 0
+	for _, s := range p.net.Segments[:segment] {
+		if s.ODE != nil {
+			index++
+		}
+	}
+	problem, err := p.problem(p.net.Segments[segment], index, p.bind(segment))
+	if err != nil {
+		return err
+	}
+	p.problems[segment] = problem
+	p.allow(segment)
+	return nil
+}
+
+// allow makes room for the tangents that will be asked for.
+func (p *pass) allow(segment int) {
+	own := 0
+	if p.tangents {
+		own = 1
+	}
+	if problem := p.problems[segment]; problem != nil {
+		problem.AllowDifferentiate(p.net.Segments[segment].Chain.In, own)
+	} else {
+		p.bound[segment].AllowProbes(own)
 	}
 }
 
 // stateAtEnd is the state where a block's solve ends.
-func (p *pass) stateAtEnd(problem *adjoint.Problem, column string, x tensor.T, batch *wire.Samples) (tensor.T, error) {
+func (p *pass) stateAtEnd(segment int, batch *wire.Samples) (tensor.T, error) {
+	s := p.net.Segments[segment]
+	if p.forwards || p.keeps() {
+		if err := p.bindODE(segment); err != nil {
+			return tensor.T{}, err
+		}
+	}
 	if p.forwards {
-		end, err := adjoint.Solve(problem, x, nil)
+		end, err := adjoint.Solve(p.problems[segment], p.inputOf(segment), nil)
 		return end.X, err
 	}
-	y := p.be.Batch(x.N, x.Shape)
-	p.be.Upload(y, batch.Column(column).Value)
+	y := p.be.Batch(p.blocks.rows, s.Chain.Out)
+	p.be.Upload(y, batch.Column(endColumn(s.ODE)).Value)
 	return y, nil
 }
 
@@ -163,34 +192,27 @@ func (p *pass) backward(dy tensor.T, visit func(segment int) error) error {
 	block := len(p.ends)
 	for i := count - 1; i >= 0; i-- {
 		p.cotangent[i] = dy
-		if p.recurrent[i] != nil {
+		switch s := p.net.Segments[i]; {
+		case s.Cell != nil:
 			block--
 			p.ends[block] = blockEnd{[]float64{0}, []float64{0}, []float64{0}} // a series has no end to move
 			return p.seriesBack(i, dy)
-		}
-		if p.problems[i] == nil {
-			dy = p.plain(i, dy)
-			continue
-		}
-		if visit != nil {
-			if err := visit(i); err != nil {
+		case s.ODE == nil:
+			dy = p.plainSegment(i, dy)
+		default:
+			block--
+			var err error
+			if dy, p.ends[block], err = p.blockBack(i, visit); err != nil {
 				return err
 			}
 		}
-		block--
-		g, err := p.solveBack(i)
-		if err != nil {
-			return err
-		}
-		p.ends[block] = blockEnd{g.DPhi, g.Dt0, g.Dt1}
-		dy = g.Dx0
 	}
 	p.inputCotangent = dy
 	return nil
 }
 
-// plain is the vector-Jacobian product of a run of layers; the model's input needs no cotangent.
-func (p *pass) plain(segment int, dy tensor.T) tensor.T {
+// plainSegment is the vector-Jacobian product of a run of layers; the model's input needs no cotangent.
+func (p *pass) plainSegment(segment int, dy tensor.T) tensor.T {
 	s := p.net.Segments[segment]
 	in := func() tensor.T {
 		if segment == 0 {
@@ -199,8 +221,12 @@ func (p *pass) plain(segment int, dy tensor.T) tensor.T {
 		return p.be.Batch(dy.N, s.Chain.In)
 	}
 	want := nn.Cotangents{Params: p.grads[s.Params[0]:s.Params[1]], Dx: in()}
+	if p.bound[segment] == nil {
+		p.plainBack(s, want.Dx, dy, p.inputOf(segment), want.Params, p.factors)
+		return want.Dx
+	}
 	if p.factors != nil && len(p.vectors) == 0 {
-		want.Tap = p.factors.Tap(1, float64(dy.N)*float64(dy.N)) // dy carries the 1/N of the mean loss
+		want.Tap = p.gradientTap(p.factors, dy.N)
 	}
 	p.bound[segment].VJP(want, dy)
 	for i, v := range p.vectors {
@@ -236,6 +262,37 @@ func (p *pass) rowsOf(i int, params [2]int) []tensor.T {
 // maxGrid bounds the steps of a block's grid of the factors: a mistyped one would run for years.
 const maxGrid = 1e6
 
+// blockBack is the way back through an ODE block: the cotangent of its input, and what the loss has to do with its ends. What
+// it allocates is given back unless it is needed later.
+func (p *pass) blockBack(segment int, visit func(segment int) error) (dx tensor.T, end blockEnd, err error) {
+	s := p.net.Segments[segment]
+	dx = p.be.Batch(p.blocks.rows, s.Chain.In)
+	mark := p.be.Mark()
+	if p.bound[segment] == nil {
+		if err := p.bindODE(segment); err != nil {
+			return dx, end, err
+		}
+	}
+	if visit != nil {
+		if err := visit(segment); err != nil {
+			return dx, end, err
+		}
+	}
+	g, err := p.solveBack(segment)
+	if err != nil {
+		return dx, end, err
+	}
+	p.be.Combine(dx, []float64{1}, g.Dx0)
+	for k, grad := range g.Params {
+		p.be.Combine(p.grads[s.Params[0]+k], []float64{1}, grad)
+	}
+	if !p.keeps() {
+		p.bound[segment], p.problems[segment] = nil, nil
+		p.be.Release(mark)
+	}
+	return dx, blockEnd{g.DPhi, g.Dt0, g.Dt1}, nil
+}
+
 // solveBack is the backward solve of an ODE block.
 func (p *pass) solveBack(segment int) (adjoint.Gradient, error) {
 	s, problem := p.net.Segments[segment], p.problems[segment]
@@ -254,7 +311,6 @@ func (p *pass) solveBack(segment int) (adjoint.Gradient, error) {
 	if err != nil {
 		return g, err
 	}
-	copy(p.grads[s.Params[0]:s.Params[1]], g.Params)
 	if p.start[segment] = g.X0; g.X0.N == 0 {
 		p.start[segment] = p.inputOf(segment)
 	}

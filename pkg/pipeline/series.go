@@ -148,7 +148,14 @@ func (p *pass) loader(s model.Segment) func(i int, x1 tensor.T) {
 }
 
 // seriesEnd is the state at each sample's last point, computed from the stored states, or by solving.
-func (p *pass) seriesEnd(series *adjoint.Series, s model.Segment, batch *wire.Samples) (tensor.T, error) {
+func (p *pass) seriesEnd(segment int, batch *wire.Samples) (tensor.T, error) {
+	s := p.net.Segments[segment]
+	series, err := p.series(s, p.bind(segment), s.Cell.Bind(p.be, p.blocks.rows, p.weights.cell(s)), batch)
+	if err != nil {
+		return tensor.T{}, err
+	}
+	series.AllowDifferentiate(series.Hidden, 0)
+	p.recurrent[segment] = series
 	p.stored = batch.Column(s.ODE.Name + ".x1").Value
 	if !p.forwards {
 		return series.End(p.loader(s)), nil

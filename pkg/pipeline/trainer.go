@@ -223,15 +223,16 @@ func (t *trainer) factors(set *wire.Set) (map[string]kfac.Factors, error) {
 		if set.Find(wire.KronA, l.Name) == nil {
 			continue
 		}
-		a, err := t.receive(set, wire.KronA, l.Name, tensor.Of(l.Geometry.GramSize(), l.Geometry.GramSize()))
+		k, out := tensor.Of(l.Geometry.GramSize(), l.Geometry.GramSize()), tensor.Of(l.Geometry.Out, l.Geometry.Out)
+		a, err := valueOf(set, wire.KronA, l.Name, k)
 		if err != nil {
 			return nil, err
 		}
-		b, err := t.receive(set, wire.KronB, l.Name, tensor.Of(l.Geometry.Out, l.Geometry.Out))
+		b, err := valueOf(set, wire.KronB, l.Name, out)
 		if err != nil {
 			return nil, err
 		}
-		factors[l.Name] = kfac.Factors{A: a, B: b}
+		factors[l.Name] = kfac.Factors{A: tensor.T{Buf: a, Shape: k}, B: tensor.T{Buf: b, Shape: out}}
 	}
 	return factors, nil
 }

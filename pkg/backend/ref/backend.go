@@ -41,6 +41,15 @@ func (b *Backend) Mark() backend.Mark { return b.arena.end }
 // Release gives back everything allocated since the mark.
 func (b *Backend) Release(m backend.Mark) { b.arena.release(m) }
 
+// View returns n samples of the shape in the memory of x from its sample first on.
+func (*Backend) View(x tensor.T, first, n int, sample tensor.Shape) tensor.T {
+	from := numbers(x)[first*x.Shape.Size():]
+	if x.N == 0 || n <= 0 || first%backend.Group != 0 || len(from) < n*sample.Size() {
+		panic("ref: a view of what is not there")
+	}
+	return tensor.T{Buf: tensor.Buffer{F64: from[: n*sample.Size() : n*sample.Size()]}, N: n, Shape: sample}
+}
+
 // numbers are the elements of a tensor. It panics if the buffer is not of this backend or does not fit the shape.
 func numbers(t tensor.T) []float64 {
 	if len(t.Buf.F64) != t.Size() {
