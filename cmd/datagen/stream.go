@@ -18,13 +18,16 @@ func stream(c *cli.Context, out io.Writer, source *source, first, end int64) err
 	}
 	progress := c.Progress(end-first, "mini-batches")
 	ready, free := source.produce(first, end, source.empty(source.order.Size()), source.empty(source.order.Size()))
-	for samples := range ready {
-		if err := w.Write(samples); err != nil {
+	for filled := range ready {
+		if filled.err != nil {
+			return filled.err
+		}
+		if err := w.Write(filled.Samples); err != nil {
 			return err
 		}
-		rows += samples.Rows
+		rows += filled.Rows
 		progress.Advance(1, "")
-		free <- samples
+		free <- filled.Samples
 	}
 	if err := w.Close(); err != nil {
 		return err
@@ -69,10 +72,16 @@ func (s *source) empty(rows int) *wire.Samples {
 	return &wire.Samples{Rows: rows, Columns: columns}
 }
 
+// filling is a mini-batch, or the error instead of it, after which nothing follows.
+type filling struct {
+	*wire.Samples
+	err error
+}
+
 // produce fills the mini-batches of the steps [first, end) in turn and sends them; it takes each buffer back from free
 // before it fills it again.
-func (s *source) produce(first, end int64, buffers ...*wire.Samples) (ready <-chan *wire.Samples, free chan<- *wire.Samples) {
-	filled, empty := make(chan *wire.Samples), make(chan *wire.Samples, len(buffers))
+func (s *source) produce(first, end int64, buffers ...*wire.Samples) (ready <-chan filling, free chan<- *wire.Samples) {
+	filled, empty := make(chan filling), make(chan *wire.Samples, len(buffers))
 	for _, buffer := range buffers {
 		empty <- buffer
 	}
@@ -80,15 +89,18 @@ func (s *source) produce(first, end int64, buffers ...*wire.Samples) (ready <-ch
 		defer close(filled)
 		for step := first; step < end; step++ {
 			samples := <-empty
-			s.fill(samples, step)
-			filled <- samples
+			err := s.fill(samples, step)
+			filled <- filling{samples, err}
+			if err != nil {
+				return
+			}
 		}
 	}()
 	return filled, empty
 }
 
 // fill overwrites samples with the mini-batch of a step.
-func (s *source) fill(samples *wire.Samples, step int64) {
+func (s *source) fill(samples *wire.Samples, step int64) error {
 	own := samples.Columns
 	index, epoch := s.order.Step(own[indexColumn].I64, step)
 	rows := len(index)
@@ -106,10 +118,13 @@ func (s *source) fill(samples *wire.Samples, step int64) {
 			from.GatherInts(to.I32, index)
 		} else {
 			to.Value = to.Value.Slice(0, rows*from.Shape.Size())
-			from.GatherValues(to.Value, index)
+			if err := from.GatherValues(to.Value, index); err != nil {
+				return err
+			}
 		}
 		if i == 0 {
 			s.changes.Apply(from, to.Value, index, step)
 		}
 	}
+	return nil
 }

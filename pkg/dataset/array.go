@@ -36,7 +36,7 @@ func (a *array) floats(name string) Column {
 	column := Column{Name: name, Shape: sample, Values: a.values}
 	switch {
 	case a.bytes != nil:
-		column.Pixels, column.Levels = a.bytes, identity
+		column.Pixels, column.Levels = inMemory(a.bytes, sample.Size()), identity
 	case a.ints != nil:
 		column.Values.F32 = make([]float32, len(a.ints))
 		for i, n := range a.ints {

@@ -42,10 +42,19 @@ func loadCIFAR10(request Request) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	pixels, y := make([]byte, len(names)*cifarFile*cifarPixels), make([]int32, len(names)*cifarFile)
+	x, y := &Pixels{size: cifarPixels}, make([]int32, len(names)*cifarFile)
 	decode := func(k int, in *input) error {
 		lo, hi := k*cifarFile, (k+1)*cifarFile
-		return decodeCIFAR(in, pixels[lo*cifarPixels:hi*cifarPixels], y[lo:hi])
+		if in.path != "" {
+			if err := decodeCIFAR(in, nil, y[lo:hi]); err != nil {
+				return err
+			}
+			return x.append(in, 1, cifarRow, cifarFile)
+		}
+		if x.bytes == nil {
+			x.bytes = make([]byte, len(names)*cifarFile*cifarPixels)
+		}
+		return decodeCIFAR(in, x.bytes[lo*cifarPixels:hi*cifarPixels], y[lo:hi])
 	}
 	if filepath.Base(first) == cifarArchive {
 		err = readArchive(first, names, decode)
@@ -56,7 +65,7 @@ func loadCIFAR10(request Request) (*Set, error) {
 		return nil, err
 	}
 	return &Set{Rows: len(y), Columns: []Column{
-		{Name: "x", Shape: tensor.Of(3, 32, 32), Pixels: pixels, Levels: levels(mnistMean, mnistStd)},
+		{Name: "x", Shape: tensor.Of(3, 32, 32), Pixels: x, Levels: levels(mnistMean, mnistStd)},
 		{Name: "y", Ints: y},
 	}}, nil
 }
@@ -106,22 +115,26 @@ func readArchive(file string, names []string, decode func(k int, in *input) erro
 	})
 }
 
-// decodeCIFAR reads a file of as many rows as labels [rows] has, and overwrites these and the pixels
+// decodeCIFAR reads a file of as many rows as labels [rows] has, and overwrites these and, unless it is nil, the pixels
 // [rows, 3, 32, 32].
 //
 // It returns ErrSize for another number of bytes, and ErrLabel, with the row, for a label that is no class.
 func decodeCIFAR(in *input, pixels []byte, labels []int32) error {
-	raw, err := readRest(in, 0, int64(len(labels))*cifarRow)
-	if err != nil {
-		return err
-	}
+	row, size := make([]byte, cifarRow), int64(len(labels))*cifarRow
 	for i := range labels {
-		row := raw[i*cifarRow : (i+1)*cifarRow]
+		if n, err := io.ReadFull(in, row); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return wrongSize(size, int64(i)*cifarRow+int64(n))
+		} else if err != nil {
+			return err
+		}
 		if row[0] >= cifarClasses {
 			return fmt.Errorf("%w: row %d: %d is not in 0 to %d", ErrLabel, i, row[0], cifarClasses-1)
 		}
 		labels[i] = int32(row[0])
-		copy(pixels[i*cifarPixels:], row[1:])
+		if pixels != nil {
+			copy(pixels[i*cifarPixels:], row[1:])
+		}
 	}
-	return nil
+	_, err := readRest(in, size, 0)
+	return err
 }

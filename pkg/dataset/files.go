@@ -3,6 +3,7 @@ package dataset
 import (
 	"bufio"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +13,11 @@ import (
 	"strings"
 )
 
-// input is an open file; size is how many bytes it certainly has, 0 where only reading tells.
+// input is an open file.
 type input struct {
 	*bufio.Reader
-	size int64
+	size int64  // how many bytes it has, or says that it has, where it does not take reading to tell; else 0
+	path string // of a plain file, whose parts can be read again; else empty
 }
 
 // firstChunk is what readRest allocates for the bytes that a header promises where the file's size is not known.
@@ -62,14 +64,14 @@ func read(path string, decode func(*input) error) error {
 	}
 	in := &input{Reader: bufio.NewReaderSize(file, 1<<16)}
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
-		in.size = info.Size()
+		in.size, in.path = info.Size(), path
 	}
 	if strings.HasSuffix(path, ".gz") {
 		unzipped, err := gzip.NewReader(in)
 		if err != nil {
 			return fmt.Errorf("%s: %w: not gzip: %v", path, ErrFormat, err)
 		}
-		in = &input{Reader: bufio.NewReaderSize(unzipped, 1<<16)}
+		in = &input{Reader: bufio.NewReaderSize(unzipped, 1<<16), size: unzippedSize(file, in.size)}
 	}
 	if err := decode(in); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -77,8 +79,19 @@ func read(path string, decode func(*input) error) error {
 	return nil
 }
 
-// readUpTo reads n bytes, or what there is of them. It allocates no more than firstChunk, or size where more are
-// certain, and twice what there really is.
+// unzippedSize is what the end of a gzip file of so many bytes says of what it holds, modulo 2^32, at most what it can
+// hold; 0 for none of known size.
+func unzippedSize(file *os.File, size int64) int64 {
+	const most = 1032 // bytes that deflate makes of one
+	var tail [4]byte
+	if _, err := file.ReadAt(tail[:], size-int64(len(tail))); err != nil {
+		return 0
+	}
+	return min(int64(binary.LittleEndian.Uint32(tail[:])), most*size)
+}
+
+// readUpTo reads n bytes, or what there is of them. It allocates no more than firstChunk, or size where the file has more
+// or says so, and twice what there really is.
 func readUpTo(in io.Reader, size, n int64) ([]byte, error) {
 	buf := make([]byte, 0, min(n, max(size, firstChunk)))
 	for int64(len(buf)) < n {
@@ -104,12 +117,20 @@ func readRest(in *input, head, n int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(buf)) < n {
-		return nil, fmt.Errorf("%w: %d expected, %d found", ErrSize, head+n, head+int64(len(buf)))
+		return nil, wrongSize(head+n, head+int64(len(buf)))
 	}
 	if m, err := io.ReadFull(in, make([]byte, 1)); m > 0 {
-		return nil, fmt.Errorf("%w: %d expected, more found", ErrSize, head+n)
+		return nil, wrongSize(head+n, head+n+1)
 	} else if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	return buf, nil
+}
+
+// wrongSize is the error for a file that has another number of bytes, found being one more where nobody has counted on.
+func wrongSize(expected, found int64) error {
+	if found > expected {
+		return fmt.Errorf("%w: %d expected, more found", ErrSize, expected)
+	}
+	return fmt.Errorf("%w: %d expected, %d found", ErrSize, expected, found)
 }

@@ -37,7 +37,7 @@ func loadMNIST(request Request) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rows := len(pixels) / (28 * 28); rows != len(y) {
+	if rows := pixels.rows(); rows != len(y) {
 		return nil, fmt.Errorf("%w: %s has %d images, %s has %d labels", ErrShape, imagesPath, rows, labelsPath, len(y))
 	}
 	return &Set{Rows: len(y), Columns: []Column{
@@ -47,17 +47,20 @@ func loadMNIST(request Request) (*Set, error) {
 }
 
 // readDigits reads an IDX file of images [28, 28].
-func readDigits(path string) ([]byte, error) {
-	var pixels []byte
+func readDigits(path string) (*Pixels, error) {
+	var digits *Pixels
 	err := read(path, func(in *input) error {
-		dims, bytes, err := decodeIDX(in, 3)
+		dims, head, n, err := idxHeader(in, 3)
+		if err != nil {
+			return err
+		}
+		digits, err = pixels(in, head, n, 28*28)
 		if err == nil && (dims[1] != 28 || dims[2] != 28) {
 			err = fmt.Errorf("%w: images are %d x %d, expected 28 x 28", ErrShape, dims[1], dims[2])
 		}
-		pixels = bytes
 		return err
 	})
-	return pixels, err
+	return digits, err
 }
 
 // readLabels reads an IDX file of labels 0 to classes-1.

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 const (
@@ -112,19 +113,19 @@ func npyDims(tuple string) (shape []int, n int64, err error) {
 	return shape, n, nil
 }
 
-// npyElements converts the bytes of elements.
+// npyElements converts the bytes of elements, floats in place: raw is memory of its own.
 func npyElements(kind string, shape []int, raw []byte, order binary.ByteOrder) (*array, error) {
 	a := &array{shape: shape}
 	switch kind {
 	case "u1", "b1":
 		a.bytes = raw
 	case "f4":
-		a.values.F32 = make([]float32, len(raw)/4)
+		a.values.F32 = unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/4)
 		for i := range a.values.F32 {
 			a.values.F32[i] = math.Float32frombits(order.Uint32(raw[4*i:]))
 		}
 	case "f8":
-		a.values.F64 = make([]float64, len(raw)/8)
+		a.values.F64 = unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/8)
 		for i := range a.values.F64 {
 			a.values.F64[i] = math.Float64frombits(order.Uint64(raw[8*i:]))
 		}

@@ -34,8 +34,8 @@ type Set struct {
 type Column struct {
 	Name   string
 	Shape  tensor.Shape
-	Pixels []byte        // element i stands for Levels[Pixels[i]]
-	Levels *[256]float32 // the value of each byte
+	Pixels *Pixels // byte b stands for Levels[b]
+	Levels *[256]float32
 	Values tensor.Buffer
 	Ints   []int32
 }
@@ -48,15 +48,20 @@ func (c *Column) DType() tensor.DType {
 	return tensor.Float32
 }
 
-// GatherValues writes the given rows of a column of floats: dst [len(index), Shape...], of the column's element type.
-func (c *Column) GatherValues(dst tensor.Buffer, index []int64) {
+// GatherValues writes the given rows of a column of floats: dst [len(index), Shape...], of the column's element type. It
+// returns what reading pixels from a file returned.
+func (c *Column) GatherValues(dst tensor.Buffer, index []int64) error {
 	size := c.Shape.Size()
 	for k, i := range index {
 		lo, at := int(i)*size, k*size
 		switch {
 		case c.Pixels != nil:
+			bytes, err := c.Pixels.row(int(i))
+			if err != nil {
+				return err
+			}
 			row := dst.F32[at : at+size]
-			for j, b := range c.Pixels[lo : lo+size] {
+			for j, b := range bytes {
 				row[j] = c.Levels[b]
 			}
 		case c.Values.F64 != nil:
@@ -65,6 +70,7 @@ func (c *Column) GatherValues(dst tensor.Buffer, index []int64) {
 			copy(dst.F32[at:at+size], c.Values.F32[lo:lo+size])
 		}
 	}
+	return nil
 }
 
 // GatherInts writes the given rows of a column of ints: dst [len(index)].

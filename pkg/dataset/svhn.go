@@ -31,7 +31,7 @@ func loadSVHN(request Request) (*Set, error) {
 		return nil, err
 	}
 	return &Set{Rows: len(y), Columns: []Column{
-		{Name: "x", Shape: tensor.Of(3, 32, 32), Pixels: pixels, Levels: levels(mnistMean, mnistStd)},
+		{Name: "x", Shape: tensor.Of(3, 32, 32), Pixels: inMemory(pixels, 3*32*32), Levels: levels(mnistMean, mnistStd)},
 		{Name: "y", Ints: y},
 	}}, nil
 }

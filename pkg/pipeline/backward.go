@@ -48,7 +48,7 @@ func Backward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o Backw
 	be := o.Backend(n.Spec.DType)
 	defer be.Close()
 	own := wire.Header{Kind: wire.Gradient, Model: header.Model, ModelSHA256: header.ModelSHA256, Dataset: source.header.Dataset, Split: source.header.Split}
-	b := &backward{be: be, net: n, options: o, settings: settings, host: hostBuffers{dtype: n.Spec.DType}, tracer: newTracer(o.Trace, own, wire.Backward)}
+	b := &backward{be: be, net: n, options: o, settings: settings, tracer: newTracer(o.Trace, own, wire.Backward)}
 	writer := wire.NewTensorWriter(out, own, n.Spec.DType)
 	if err := b.run(source, writer, params); err != nil {
 		return err
@@ -96,7 +96,6 @@ type backward struct {
 	options  BackwardOptions
 	settings optim.Settings // of a checkpoint
 	tracer   *tracer
-	host     hostBuffers
 	out      wire.Set
 }
 
@@ -121,7 +120,6 @@ func (b *backward) run(source *input, writer *wire.TensorWriter, params wire.Par
 		b.out.Step = step
 		mark := b.be.Mark()
 		record.Loss, err = b.batch(&batch, set)
-		b.be.Release(mark)
 		if traced := b.tracer.write(step); err == nil { // a failed solve's steps are the ones to look at
 			err = traced
 		}
@@ -130,8 +128,9 @@ func (b *backward) run(source *input, writer *wire.TensorWriter, params wire.Par
 		}
 		record.Compute = watch.lap()
 		if err := writer.Write(&b.out); err != nil {
-			return err
+			return fmt.Errorf("mini-batch %d: %w", step, err)
 		}
+		b.be.Release(mark)
 		record.Write = watch.lap()
 		if b.options.Done != nil {
 			b.options.Done(record)
@@ -139,7 +138,7 @@ func (b *backward) run(source *input, writer *wire.TensorWriter, params wire.Par
 	}
 }
 
-// batch computes one mini-batch into b.out and returns the mean loss.
+// batch computes one mini-batch into b.out, whose tensors stay in the arena, and returns the mean loss.
 func (b *backward) batch(batch *wire.Samples, set *wire.Set) (float64, error) {
 	w, err := upload(b.be, b.net, set)
 	if err != nil {
@@ -188,7 +187,7 @@ func (b *backward) batch(batch *wire.Samples, set *wire.Set) (float64, error) {
 		}
 	}
 	b.scalars(p, batch, meanLoss)
-	return meanLoss, b.finite()
+	return meanLoss, b.finiteScalars()
 }
 
 // newPass prepares what the mini-batch's second-order mode needs.

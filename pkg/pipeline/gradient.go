@@ -8,7 +8,7 @@ import (
 	"odepipe/pkg/wire"
 )
 
-// collect downloads gradients, factors and rows into b.out.
+// collect adds gradients, factors and rows to b.out.
 func (b *backward) collect(p *pass) {
 	for i, param := range b.net.Params {
 		b.add(wire.Grad, param.Name, p.grads[i])
@@ -110,29 +110,45 @@ func total(values []float64) float64 {
 	return sum
 }
 
-// finite names the first number of the results that is none.
-func (b *backward) finite() error {
-	for _, t := range b.out.Tensors {
-		for i := range t.Value.Len() {
-			if v := t.Value.At(i); math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("%s of %s is %g at element %d: %w", t.Role, t.Name, v, i, ErrNonFinite)
-			}
+// finite returns ErrNonFinite for the first number that is none.
+func finite(values tensor.Buffer) error {
+	for i := range values.Len() {
+		if v := values.At(i); math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("%g at element %d: %w", v, i, ErrNonFinite)
 		}
 	}
 	return nil
 }
 
+// finiteScalars checks what is on the host already.
+func (b *backward) finiteScalars() error {
+	for _, t := range b.out.Tensors {
+		if t.Fill != nil {
+			continue
+		}
+		if err := finite(t.Value); err != nil {
+			return fmt.Errorf("%s %s: %w", t.Role, t.Name, err)
+		}
+	}
+	return nil
+}
+
+// add adds a tensor, which stays where it is until the set has been written.
 func (b *backward) add(role wire.Role, name string, x tensor.T) {
-	value := b.host.values(string(role)+" "+name, x.Size())
-	b.be.Download(value, x)
-	b.out.Tensors = append(b.out.Tensors, wire.Tensor{Name: name, Role: role, Shape: x.Shape.Dims(), Value: value})
+	fill := func(dst tensor.Buffer) error {
+		b.be.Download(dst, x)
+		return finite(dst)
+	}
+	b.out.Tensors = append(b.out.Tensors, wire.Tensor{Name: name, Role: role, Shape: x.Shape.Dims(), Fill: fill})
 }
 
 // addNumbers adds numbers of the host.
 func (b *backward) addNumbers(role wire.Role, name string, shape []int, numbers []float64) {
-	value := b.host.values(string(role)+" "+name, len(numbers))
-	for i, v := range numbers {
-		value.Set(i, v)
+	fill := func(dst tensor.Buffer) error {
+		for i, v := range numbers {
+			dst.Set(i, v)
+		}
+		return finite(dst)
 	}
-	b.out.Tensors = append(b.out.Tensors, wire.Tensor{Name: name, Role: role, Shape: shape, Value: value})
+	b.out.Tensors = append(b.out.Tensors, wire.Tensor{Name: name, Role: role, Shape: shape, Fill: fill})
 }

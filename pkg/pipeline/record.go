@@ -9,8 +9,8 @@ type BatchRecord struct {
 	Step    int64   `json:"step"`
 	Loss    float64 `json:"loss"`    // mean
 	Wait    float64 `json:"wait"`    // for the mini-batch and its parameters, decoding included
-	Compute float64 `json:"compute"` // from parameters to results, both on the host
-	Write   float64 `json:"write"`   // encoding, and a full pipe
+	Compute float64 `json:"compute"` // from parameters to results
+	Write   float64 `json:"write"`   // encoding, of gradients from where they were computed, and a full pipe
 }
 
 // stopwatch fills a BatchRecord.

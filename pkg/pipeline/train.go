@@ -70,7 +70,15 @@ func Init(spec *model.Spec, s optim.Settings, seed uint64, weights string, be fu
 		return nil, err
 	}
 	c := t.checkpoint()
-	c.Set = *c.Clone() // its values outlive the trainer
+	for i := range c.Tensors { // which outlive the trainer
+		if row := &c.Tensors[i]; row.Fill != nil {
+			row.Value = c.DType.Make(tensor.Of(row.Shape...).Size())
+			if err := row.Fill(row.Value); err != nil {
+				return nil, err
+			}
+			row.Fill = nil
+		}
+	}
 	return c, nil
 }
 
@@ -95,7 +103,7 @@ func Train(ctx context.Context, path string, in io.Reader, out io.Writer, o Trai
 			return err
 		}
 	}
-	return r.run(ctx, receiveGradients(wire.NewTensorReader(in, o.Limits), c))
+	return r.run(ctx, receiveGradients(wire.NewTensorReader(in, o.Limits), c.Header, c.DType))
 }
 
 // ring is Train at work.
@@ -117,10 +125,10 @@ type arrival struct {
 }
 
 // receiveGradients reads a stream on the side, so that Train can stop while it waits.
-func receiveGradients(reader *wire.TensorReader, c *wire.Checkpoint) <-chan arrival {
+func receiveGradients(reader *wire.TensorReader, params wire.Header, dtype tensor.DType) <-chan arrival {
 	arrivals := make(chan arrival)
 	go func() {
-		a := arrival{set: &wire.Set{}, err: inInput(checkGradients(reader, c)), done: make(chan struct{})}
+		a := arrival{set: &wire.Set{}, err: inInput(checkGradients(reader, params, dtype)), done: make(chan struct{})}
 		for a.err == nil {
 			if a.err = inInput(reader.Next(a.set)); a.err == nil {
 				arrivals <- a
@@ -133,19 +141,19 @@ func receiveGradients(reader *wire.TensorReader, c *wire.Checkpoint) <-chan arri
 }
 
 // checkGradients waits for the header and compares it with the checkpoint's.
-func checkGradients(reader *wire.TensorReader, c *wire.Checkpoint) error {
-	header, dtype, err := reader.Header()
+func checkGradients(reader *wire.TensorReader, params wire.Header, dtype tensor.DType) error {
+	header, own, err := reader.Header()
 	if err != nil {
 		return err
 	}
 	if err := header.Want(wire.Gradient); err != nil {
 		return err
 	}
-	if err := sameModel(header, c.Header); err != nil {
+	if err := sameModel(header, params); err != nil {
 		return err
 	}
-	if dtype != c.DType {
-		return fmt.Errorf("the gradients are %s, the checkpoint %s: %w", dtype, c.DType, ErrMismatch)
+	if own != dtype {
+		return fmt.Errorf("the gradients are %s, the checkpoint %s: %w", own, dtype, ErrMismatch)
 	}
 	return nil
 }

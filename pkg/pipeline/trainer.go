@@ -25,12 +25,11 @@ type trainer struct {
 	opt      *optim.Optimizer
 	params   []tensor.T // in the order of Network.Params
 	step     int64      // whose parameters these are
-	host     hostBuffers
 }
 
 // newTrainer puts parameters onto a backend, with an optimizer at rest; t1 are those of the ODE blocks in order.
 func newTrainer(be backend.Backend, n *model.Network, s optim.Settings, values []tensor.Buffer, t1 []float64, threads int) (*trainer, error) {
-	t := &trainer{be: be, net: n, settings: s, host: hostBuffers{dtype: n.Spec.DType}}
+	t := &trainer{be: be, net: n, settings: s}
 	var parts optim.Parts
 	for i, p := range n.Params {
 		value := be.Plain(p.Shape)
@@ -130,7 +129,7 @@ func valueOf(set *wire.Set, role wire.Role, name string, shape tensor.Shape) (te
 	return row.Value, nil
 }
 
-// paramSet is what odeforward and odebackward need for the mini-batch of the trainer's step.
+// paramSet is, for a writer, what odeforward and odebackward need for the mini-batch of the trainer's step.
 func (t *trainer) paramSet() *wire.Set {
 	set := &wire.Set{Step: t.step}
 	for i, p := range t.net.Params {
@@ -150,12 +149,14 @@ func (t *trainer) paramSet() *wire.Set {
 }
 
 func (t *trainer) add(set *wire.Set, role wire.Role, name string, x tensor.T) {
-	value := t.host.values(string(role)+" "+name, x.Size())
-	t.be.Download(value, x)
-	set.Tensors = append(set.Tensors, wire.Tensor{Name: name, Role: role, Shape: x.Shape.Dims(), Value: value})
+	fill := func(dst tensor.Buffer) error {
+		t.be.Download(dst, x)
+		return nil
+	}
+	set.Tensors = append(set.Tensors, wire.Tensor{Name: name, Role: role, Shape: x.Shape.Dims(), Fill: fill})
 }
 
-// checkpoint is everything that a resumed run needs.
+// checkpoint is, for a writer, everything that a resumed run needs.
 func (t *trainer) checkpoint() *wire.Checkpoint {
 	c := &wire.Checkpoint{DType: t.net.Spec.DType, Set: *t.paramSet(), Header: wire.Header{Kind: wire.Params, Model: t.net.Spec.Text,
 		ModelSHA256: t.net.Spec.SHA256, Extra: map[string]string{keyOptimizer: t.settings.Text()}}}

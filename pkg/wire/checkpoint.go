@@ -75,17 +75,15 @@ func DecodeCheckpoint(r io.ReaderAt, size int64, l Limits) (*Checkpoint, error) 
 	if err = c.Want(Params); err != nil {
 		return nil, err
 	}
-	var set Set
-	switch err = t.Next(&set); err {
+	switch err = t.Next(&c.Set); err {
 	case nil:
 	case io.EOF:
 		return nil, fmt.Errorf("checkpoint without a batch: %w", ErrCorrupt)
 	default:
 		return nil, err
 	}
-	c.Set = *set.Clone()
-	switch err = t.Next(&set); err {
-	case io.EOF:
+	switch err = t.Next(&Set{}); err {
+	case io.EOF: // nothing has overwritten the reader's memory, which is the set's from now on
 	case nil:
 		return nil, fmt.Errorf("checkpoint of more than one batch: %w", ErrCorrupt)
 	default:

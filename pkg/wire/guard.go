@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -34,14 +35,14 @@ var (
 	magic        = []byte("ARROW1")
 )
 
-// guard takes a stream apart into messages and lets the library see only those that are sound: one schema, then record
+// guard takes a stream apart into messages and lets through only those that are sound: one schema, then record
 // batches that fit it (layout.go), none longer than the limits, and at the end the marker and nothing after it. Left to
 // itself the library takes a stream for whole that was cut between messages, and allocates whatever a length says.
 //
 // Memory follows the data: of a body that is longer than any before, no more is allocated than twice what has come.
+// Batches are read where they lie, in the guard's memory, which the next one overwrites; the library would copy them.
 //
-// It is the library's ipc.MessageReader; a message lives until the next. Its first error, io.EOF at the proven end,
-// stays.
+// It is the library's ipc.MessageReader, for the schema. Its first error, io.EOF at the proven end, stays.
 type guard struct {
 	r       io.Reader
 	limits  Limits
@@ -55,7 +56,8 @@ type guard struct {
 	prefix [8]byte
 	meta   []byte
 	body   []byte
-	msg    *ipc.Message
+	rows   int64   // of the last record batch
+	cells  []cells // of its columns
 	err    error
 }
 
@@ -68,16 +70,21 @@ func newGuard(r io.Reader, l Limits) *guard { return &guard{r: r, limits: l.orDe
 func (g *guard) Retain()  {}
 func (g *guard) Release() {}
 
-// Message reads the next message. It returns io.EOF at the proven end; ErrEmpty, ErrNotArrow, ErrTruncated, ErrCorrupt,
-// ErrTable or ErrLimit for a stream that is not right; and what reading returned.
+// Message reads the next message, as read does.
 func (g *guard) Message() (*ipc.Message, error) {
+	if err := g.read(); err != nil {
+		return nil, err
+	}
+	return ipc.NewMessage(memory.NewBufferBytes(g.meta), memory.NewBufferBytes(g.body)), nil
+}
+
+// read reads the next message into the guard's memory. It returns io.EOF at the proven end; ErrEmpty, ErrNotArrow, ErrTruncated, ErrCorrupt,
+// ErrTable or ErrLimit for a stream that is not right; and what reading returned.
+func (g *guard) read() error {
 	if g.err == nil {
 		g.err = g.next()
 	}
-	if g.err != nil {
-		return nil, g.err
-	}
-	return g.msg, nil
+	return g.err
 }
 
 func (g *guard) next() error {
@@ -102,7 +109,7 @@ func (g *guard) next() error {
 	case g.count == 0:
 		g.outline, err = readSchema(header)
 	default:
-		err = checkBatch(header, length, g.outline.columns)
+		g.rows, g.cells, err = checkBatch(g.cells[:0], header, length, g.outline.columns)
 	}
 	if err != nil {
 		return err
@@ -115,7 +122,6 @@ func (g *guard) next() error {
 		g.blocks = append(g.blocks, span{start, n + int64(len(g.prefix)), length})
 	}
 	g.count++
-	g.msg = ipc.NewMessage(memory.NewBufferBytes(g.meta), memory.NewBufferBytes(g.body))
 	return nil
 }
 
@@ -167,6 +173,19 @@ func (g *guard) end() error {
 	default:
 		return err
 	}
+}
+
+// bytes are a part of the last message's body, which the numbers of width bytes in it can be read from: it is copied if
+// they do not lie at multiples of their width.
+func (g *guard) bytes(e extent, width int) []byte {
+	part := g.body[e.at : e.at+e.length]
+	if len(part) > 0 && uintptr(unsafe.Pointer(&part[0]))%uintptr(width) != 0 {
+		words := make([]uint64, (len(part)+7)/8)
+		aligned := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(part))
+		copy(aligned, part)
+		return aligned
+	}
+	return part
 }
 
 // fill reads n bytes into b's memory, or more if it does not suffice.

@@ -3,7 +3,7 @@ package wire
 import "fmt"
 
 // The part of Arrow's metadata that the two tables use, with the numbers of its flatbuffer schemas (Message.fbs,
-// Schema.fbs). Whatever passes these checks, the library reads without going out of bounds.
+// Schema.fbs). Whatever passes these checks is read without going out of bounds.
 
 // Types of a message's header, fields' types and floating-point precisions.
 const (
@@ -137,6 +137,25 @@ func readField(field table, depth int) (layout, error) {
 	return l, nil
 }
 
+// cells is where the data of a column of a record batch lie.
+type cells struct {
+	length int64  // rows, or items of a fixed list
+	items  int64  // of all lists
+	ends   extent // length+1 offsets of text and lists, as int32
+	data   extent // bytes of text, numbers of anything else
+}
+
+// numbers is how many elements the data hold, of a column that is not text.
+func (c *cells) numbers() int64 {
+	if c.ends.length > 0 || c.items > 0 {
+		return c.items
+	}
+	return c.length
+}
+
+// extent is a part of a message's body.
+type extent struct{ at, length int64 }
+
 // batch is a record batch's header while it is compared with the columns of its schema.
 type batch struct {
 	view           *view
@@ -145,56 +164,63 @@ type batch struct {
 	buffersLeft    int   //
 	body           int64 // bytes of the body
 	bytesLeft      int64 // of which not described by a buffer yet
+	cells          []cells
 }
 
 // checkBatch compares a RecordBatch table and the length of its body with the columns: rows, nodes and buffers are
 // those of the columns, no column has nulls, buffers lie within the body, hold what the lengths need, and together are
-// not larger than it.
+// not larger than it. It returns the rows, and appends to all where the columns lie.
 //
 // It returns ErrCorrupt if not, and ErrTable for a compressed body.
-func checkBatch(header table, body int64, columns []layout) error {
+func checkBatch(all []cells, header table, body int64, columns []layout) (int64, []cells, error) {
 	if _, compressed := header.child(3); compressed {
-		return fmt.Errorf("compressed: %w", ErrTable)
+		return 0, all, fmt.Errorf("compressed: %w", ErrTable)
 	}
 	rows := header.number(0, 8)
-	b := batch{view: header.view, body: body, bytesLeft: body}
+	b := batch{view: header.view, body: body, bytesLeft: body, cells: all}
 	b.nodes, b.nodesLeft = header.vector(1, 16)
 	b.buffers, b.buffersLeft = header.vector(2, 16)
 	if rows < 0 || rows > body {
-		return fmt.Errorf("%d rows in %d bytes: %w", rows, body, ErrCorrupt)
+		return 0, all, fmt.Errorf("%d rows in %d bytes: %w", rows, body, ErrCorrupt)
 	}
 	for i := range columns {
+		b.cells = append(b.cells, cells{})
 		if !b.column(&columns[i], rows) || b.view.bad {
-			return fmt.Errorf("header of column %d: %w", i, ErrCorrupt)
+			return 0, all, fmt.Errorf("header of column %d: %w", i, ErrCorrupt)
 		}
 	}
 	if b.nodesLeft != 0 || b.buffersLeft != 0 || b.view.bad {
-		return fmt.Errorf("header: %w", ErrCorrupt)
+		return 0, all, fmt.Errorf("header: %w", ErrCorrupt)
 	}
-	return nil
+	return rows, b.cells, nil
 }
 
 // column checks one column of a given number of rows.
 func (b *batch) column(l *layout, rows int64) bool {
 	length, ok := b.node()
+	b.last().length = length
 	return ok && length == rows && b.data(l, length)
 }
 
+// last is the column in hand.
+func (b *batch) last() *cells { return &b.cells[len(b.cells)-1] }
+
 // data checks the buffers of a column of a given length, which is at most the bytes of the body.
 func (b *batch) data(l *layout, length int64) bool {
-	if !b.buffer(0) { // validity: there are no nulls, so whatever it holds is not read
+	if !b.buffer(0, nil) { // validity: there are no nulls, so whatever it holds is not read
 		return false
 	}
 	switch l.form {
 	case fixedWidth:
-		return b.buffer(length * int64(l.width))
+		return b.buffer(length*int64(l.width), &b.last().data)
 	case text:
-		return b.offsets(length) && b.buffer(0)
+		return b.offsets(length) && b.buffer(0, &b.last().data)
 	case list:
 		if !b.offsets(length) {
 			return false
 		}
 		items, ok := b.node()
+		b.last().items = items
 		return ok && b.data(l.items, items)
 	}
 	return length <= b.body/int64(l.size) && b.column(l.items, length*int64(l.size))
@@ -215,13 +241,13 @@ func (b *batch) node() (length int64, ok bool) {
 // offsets takes the next buffer, which holds the length+1 offsets of lists or strings; none at all if there are none.
 func (b *batch) offsets(length int64) bool {
 	if length == 0 {
-		return b.buffer(0)
+		return b.buffer(0, &b.last().ends)
 	}
-	return b.buffer(4 * (length + 1))
+	return b.buffer(4*(length+1), &b.last().ends)
 }
 
-// buffer takes the next buffer, which is within the body and of at least n bytes.
-func (b *batch) buffer(n int64) bool {
+// buffer takes the next buffer, which is within the body and of at least n bytes, and notes where it is.
+func (b *batch) buffer(n int64, to *extent) bool {
 	if b.buffersLeft == 0 {
 		return false
 	}
@@ -232,5 +258,8 @@ func (b *batch) buffer(n int64) bool {
 		return false
 	}
 	b.bytesLeft -= length
+	if to != nil {
+		*to = extent{offset, length}
+	}
 	return true
 }

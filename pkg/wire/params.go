@@ -114,6 +114,8 @@ type ahead struct {
 	file   *os.File
 	source *params // once the header has come
 	queue  []*Set
+	given  *Set  // by the last Next
+	free   *Set  // given before that: its memory is for the next copy
 	err    error // what comes after the queue
 	closed bool
 }
@@ -151,8 +153,13 @@ func (a *ahead) read(path string, open func() (*os.File, error), l Limits) {
 			a.tell(func() { a.err = err })
 			return
 		}
-		set = set.Clone()
-		a.tell(func() { a.queue = append(a.queue, set) })
+		var own *Set
+		a.tell(func() { own, a.free = a.free, nil })
+		if own == nil {
+			own = &Set{}
+		}
+		own.Copy(set)
+		a.tell(func() { a.queue = append(a.queue, own) })
 	}
 }
 
@@ -192,9 +199,9 @@ func (a *ahead) Next() (*Set, error) {
 	defer a.mu.Unlock()
 	switch {
 	case len(a.queue) > 0:
-		set := a.queue[0]
+		a.free, a.given = a.given, a.queue[0]
 		a.queue = a.queue[1:]
-		return set, nil
+		return a.given, nil
 	case a.err != nil:
 		return nil, a.err
 	}

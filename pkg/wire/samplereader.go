@@ -1,13 +1,9 @@
 package wire
 
 import (
-	"fmt"
 	"io"
 
-	"odepipe/pkg/tensor"
-
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
 // SampleReader reads a stream of the sample table. Its first error stays.
@@ -52,40 +48,20 @@ func (r *SampleReader) table(schema *arrow.Schema) error {
 // Next reads one batch into s, whose columns then alias the reader's memory until the next call. It returns io.EOF
 // after the last batch, when the end of the stream is proven, and otherwise as Header does, with the batch's number.
 func (r *SampleReader) Next(s *Samples) error {
-	rec, err := r.source.next()
-	if err != nil {
+	if err := r.source.next(); err != nil {
 		return err
 	}
-	s.Rows = int(rec.NumRows())
+	s.Rows = r.source.rows()
 	s.Columns = append(s.Columns[:0], r.columns...)
 	for i := range s.Columns {
-		s.Columns[i].take(rec.Column(i))
+		switch c := &s.Columns[i]; c.Type {
+		case Int64:
+			c.I64 = r.source.int64s(i)
+		case Int32:
+			c.I32 = r.source.int32s(i)
+		default:
+			c.Value = r.source.floats(i, c.DType)
+		}
 	}
 	return nil
-}
-
-// take points the column at an array's memory. It panics if the array is not of the column's type.
-func (c *Column) take(a arrow.Array) {
-	if list, ok := a.(*array.FixedSizeList); ok {
-		a = list.ListValues()
-	}
-	switch a := a.(type) {
-	case *array.Int64:
-		c.I64 = a.Int64Values()
-	case *array.Int32:
-		c.I32 = a.Int32Values()
-	default:
-		c.Value = floats(a)
-	}
-}
-
-// floats is the memory of an array of floating-point numbers. It panics for any other.
-func floats(a arrow.Array) tensor.Buffer {
-	switch a := a.(type) {
-	case *array.Float32:
-		return tensor.Buffer{F32: a.Float32Values()}
-	case *array.Float64:
-		return tensor.Buffer{F64: a.Float64Values()}
-	}
-	panic(fmt.Sprintf("wire: array of %T", a))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 
+	"odepipe/pkg/tensor"
+
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 )
@@ -13,7 +15,6 @@ type source struct {
 	guard   *guard
 	kinds   []Kind
 	table   func(*arrow.Schema) error // takes the schema over, if it is that of the table
-	ipc     *ipc.Reader
 	header  Header
 	opened  bool
 	broken  error // of open
@@ -35,36 +36,64 @@ func (s *source) open() error {
 }
 
 func (s *source) readSchema() error {
-	l := s.guard.limits
-	memory := newRecycler(l.Body + 4*l.Metadata) // a buffer is described by 16 bytes of metadata and padded to 64
-	var err error
-	if s.ipc, err = ipc.NewReaderFromMessageReader(s.guard, ipc.WithAllocator(memory)); err != nil {
+	reader, err := ipc.NewReaderFromMessageReader(s.guard)
+	if err != nil {
 		return s.cause(err)
 	}
-	schema := s.ipc.Schema()
+	schema := reader.Schema()
 	if s.header, err = parseHeader(schema.Metadata(), s.kinds); err != nil {
 		return err
 	}
 	return s.table(schema)
 }
 
-// next reads a batch, which lives until the next call. It returns io.EOF after the last.
-func (s *source) next() (arrow.Record, error) {
+// next reads a batch, which lives in the guard's memory until the next call. It returns io.EOF after the last.
+func (s *source) next() error {
 	if err := s.open(); err != nil {
-		return nil, err
+		return err
 	}
 	if s.err != nil {
-		return nil, s.err
+		return s.err
 	}
 	s.batches++
-	rec, err := s.ipc.Read()
-	if err != nil {
-		if s.err = s.cause(err); s.err != io.EOF {
-			return nil, s.fail(s.err)
-		}
-		return nil, io.EOF
+	if s.err = s.guard.read(); s.err != nil && s.err != io.EOF {
+		return s.fail(s.err)
 	}
-	return rec, nil
+	return s.err
+}
+
+// rows is the number of rows of the batch.
+func (s *source) rows() int { return int(s.guard.rows) }
+
+// int64s, int32s and floats are the numbers of a column, or the items of its lists; texts are the spans of a column of
+// text, lists those of the items of its lists.
+func (s *source) int64s(column int) []int64 {
+	c := &s.guard.cells[column]
+	return arrow.Int64Traits.CastFromBytes(s.guard.bytes(c.data, 8))[:c.numbers()]
+}
+
+func (s *source) int32s(column int) []int32 {
+	c := &s.guard.cells[column]
+	return arrow.Int32Traits.CastFromBytes(s.guard.bytes(c.data, 4))[:c.numbers()]
+}
+
+func (s *source) floats(column int, d tensor.DType) tensor.Buffer {
+	c := &s.guard.cells[column]
+	if d == tensor.Float64 {
+		return tensor.Buffer{F64: arrow.Float64Traits.CastFromBytes(s.guard.bytes(c.data, 8))[:c.numbers()]}
+	}
+	return tensor.Buffer{F32: arrow.Float32Traits.CastFromBytes(s.guard.bytes(c.data, 4))[:c.numbers()]}
+}
+
+func (s *source) texts(column int) spans {
+	c := &s.guard.cells[column]
+	bytes := s.guard.bytes(c.data, 1)
+	return spans{ends: arrow.Int32Traits.CastFromBytes(s.guard.bytes(c.ends, 4)), items: len(bytes), bytes: bytes}
+}
+
+func (s *source) lists(column int) spans {
+	c := &s.guard.cells[column]
+	return spans{ends: arrow.Int32Traits.CastFromBytes(s.guard.bytes(c.ends, 4)), items: int(c.items)}
 }
 
 // fail makes err the source's error, with the number of the batch in which it happened.
@@ -73,8 +102,8 @@ func (s *source) fail(err error) error {
 	return s.err
 }
 
-// cause is the guard's error where there is one: the library reports it in other words or, at the end, not at all.
-// What only the library objects to is damage.
+// cause is the guard's error where there is one: the library reports it in other words. What only the library objects to
+// is damage.
 func (s *source) cause(err error) error {
 	if s.guard.err != nil {
 		return s.guard.err

@@ -31,12 +31,14 @@ const (
 func StateRole(what string) Role { return Role("state." + what) }
 
 // Tensor is one row of the tensor table: Value holds the product of Shape numbers, row-major. An empty Shape is a
-// scalar.
+// scalar. Of a tensor to be written, Fill may stand for the Value: it writes these numbers to their place in the stream,
+// so that they need no other on the host; its error is the writer's.
 type Tensor struct {
 	Name  string
 	Role  Role
 	Shape []int
 	Value tensor.Buffer
+	Fill  func(dst tensor.Buffer) error
 }
 
 // Set is one record batch of the tensor table: all rows of one step. Names are unique within a role.
@@ -71,13 +73,27 @@ func (s *Set) AddScalar(name string, value float64) {
 
 // Clone copies the set with its values.
 func (s *Set) Clone() *Set {
-	c := &Set{Step: s.Step, Tensors: slices.Clone(s.Tensors)}
-	for i := range c.Tensors {
-		t := &c.Tensors[i]
-		t.Shape = slices.Clone(t.Shape)
-		t.Value = tensor.Buffer{F32: slices.Clone(t.Value.F32), F64: slices.Clone(t.Value.F64)}
-	}
+	c := &Set{}
+	c.Copy(s)
 	return c
+}
+
+// Copy makes the set a copy of another, with its values, in the memory that it has where that suffices.
+func (s *Set) Copy(from *Set) {
+	s.Step = from.Step
+	s.Tensors = slices.Grow(s.Tensors[:0], len(from.Tensors))[:len(from.Tensors)]
+	for i, t := range from.Tensors {
+		own := &s.Tensors[i]
+		value, shape := own.Value, own.Shape
+		*own = t
+		own.Shape = append(shape[:0], t.Shape...)
+		own.Value = tensor.Buffer{}
+		if t.Value.F32 != nil {
+			own.Value.F32 = append(value.F32[:0], t.Value.F32...)
+		} else if t.Value.F64 != nil {
+			own.Value.F64 = append(value.F64[:0], t.Value.F64...)
+		}
+	}
 }
 
 // key identifies a tensor within a set.
@@ -98,7 +114,7 @@ func (s *Set) check(seen map[key]struct{}) error {
 		if t.Name == "" || t.Role == "" || !utf8.ValidString(t.Name) || !utf8.ValidString(string(t.Role)) {
 			return fmt.Errorf("tensor %d has name %.40q and role %.40q: %w", i, t.Name, t.Role, ErrTable)
 		}
-		if n, ok := size(t.Shape); !ok || n != t.Value.Len() {
+		if n, ok := size(t.Shape); !ok || n != t.Value.Len() && t.Fill == nil {
 			return fmt.Errorf("%s %s: shape %v for %d values: %w", t.Role, t.Name, t.Shape, t.Value.Len(), ErrTable)
 		}
 		k := key{t.Role, t.Name}

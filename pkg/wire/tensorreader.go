@@ -8,7 +8,6 @@ import (
 	"odepipe/pkg/tensor"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
 // TensorReader reads a stream of the tensor table. Its first error stays.
@@ -65,28 +64,24 @@ func (r *TensorReader) table(schema *arrow.Schema) error {
 // the last batch, when the end of the stream is proven, and otherwise as Header does, with the number of the batch and,
 // for ErrChecksum, the tensor.
 func (r *TensorReader) Next(s *Set) error {
-	rec, err := r.source.next()
-	if err != nil {
+	if err := r.source.next(); err != nil {
 		return err
 	}
-	if err = r.take(s, rec); err != nil {
+	if err := r.take(s); err != nil {
 		return r.source.fail(err)
 	}
 	return nil
 }
 
-// take fills s from a record of the tensor table.
-func (r *TensorReader) take(s *Set, rec arrow.Record) error {
-	n := int(rec.NumRows())
-	names, roles := textsOf(rec.Column(1)), textsOf(rec.Column(2))
-	shapes, dims := listsOf(rec.Column(3))
-	ranges, items := listsOf(rec.Column(4))
+// take fills s from a batch of the tensor table.
+func (r *TensorReader) take(s *Set) error {
+	n := r.source.rows()
+	names, roles, shapes, ranges := r.source.texts(1), r.source.texts(2), r.source.lists(3), r.source.lists(4)
 	if n == 0 || !names.sound(n) || !roles.sound(n) || !shapes.sound(n) || !ranges.sound(n) {
 		return fmt.Errorf("%d rows: %w", n, ErrCorrupt)
 	}
-	steps := rec.Column(0).(*array.Int64).Int64Values()
-	sums := rec.Column(5).(*array.Uint32).Uint32Values()
-	sizes, values := dims.(*array.Int32).Int32Values(), floats(items)
+	steps, sums := r.source.int64s(0), r.source.int32s(5)
+	sizes, values := r.source.int32s(3), r.source.floats(4, r.dtype)
 	s.Step = steps[0]
 	s.Tensors = slices.Grow(s.Tensors[:0], n)[:n]
 	for i := range s.Tensors {
@@ -102,7 +97,7 @@ func (r *TensorReader) take(s *Set, rec arrow.Record) error {
 		return err
 	}
 	for i := range s.Tensors {
-		if t := &s.Tensors[i]; checksum(t.Value) != sums[i] {
+		if t := &s.Tensors[i]; checksum(t.Value) != uint32(sums[i]) {
 			return fmt.Errorf("step %d: %s %s: %w", s.Step, t.Role, t.Name, ErrChecksum)
 		}
 	}
@@ -114,17 +109,6 @@ type spans struct {
 	ends  []int32
 	items int    // how many there are
 	bytes []byte // of strings
-}
-
-func textsOf(a arrow.Array) spans {
-	buffers := a.(*array.String).Data().Buffers()
-	bytes := buffers[2].Bytes()
-	return spans{ends: arrow.Int32Traits.CastFromBytes(buffers[1].Bytes()), items: len(bytes), bytes: bytes}
-}
-
-func listsOf(a arrow.Array) (spans, arrow.Array) {
-	l := a.(*array.List)
-	return spans{ends: l.Offsets(), items: l.ListValues().Len()}, l.ListValues()
 }
 
 // sound tells whether n rows lie, one after the other, within the items.

@@ -43,7 +43,7 @@ func (w *TensorWriter) Start() error {
 // Write writes one batch; values of the other element type are converted. The set may be changed afterwards.
 //
 // It returns ErrTable for a set without tensors, with bad or repeated names, or with shapes that do not fit the values;
-// ErrLimit beyond 2^31-1 values; and what writing returned. After an error nothing more is written.
+// ErrLimit beyond 2^31-1 values; and what a Fill or writing returned. After an error nothing more is written.
 func (w *TensorWriter) Write(s *Set) error {
 	if err := w.Start(); err != nil {
 		return err
@@ -105,7 +105,8 @@ func (r *tensorRows) record(s *Set) (arrow.Record, error) {
 func (r *tensorRows) lay(s *Set) error {
 	total := 0
 	for i := range s.Tensors {
-		if total += s.Tensors[i].Value.Len(); total > math.MaxInt32 {
+		n, _ := size(s.Tensors[i].Shape)
+		if total += n; total > math.MaxInt32 {
 			return fmt.Errorf("step %d has more than 2^31-1 values: %w", s.Step, ErrLimit)
 		}
 	}
@@ -119,9 +120,14 @@ func (r *tensorRows) lay(s *Set) error {
 	at := 0
 	for i := range s.Tensors {
 		t := &s.Tensors[i]
-		value := r.values.Slice(at, at+t.Value.Len())
-		convert(value, t.Value)
-		at += t.Value.Len()
+		n, _ := size(t.Shape)
+		value := r.values.Slice(at, at+n)
+		at += n
+		if t.Fill == nil {
+			convert(value, t.Value)
+		} else if err := t.Fill(value); err != nil {
+			return fmt.Errorf("%s %s: %w", t.Role, t.Name, err)
+		}
 		for _, d := range t.Shape {
 			r.dims = append(r.dims, int32(d))
 		}
