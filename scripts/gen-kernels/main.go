@@ -37,6 +37,7 @@ func generate() error {
 			tile(f, set, rows)
 		}
 		dot(f, set)
+		lines(f, set)
 		if set == avx2 { // memory is what limits these, so one width will do
 			streams(f)
 			transpose(f)

@@ -14,12 +14,16 @@ func (be *Backend) Pack(g backend.Conv, w tensor.T) backend.Packed {
 	plans := be.planOf(g)
 	return backend.Packed{
 		Weight:   w,
-		Forward:  tensor.Buffer{F32: be.pack(g, plans.forward, false, floats(w))},
-		Backward: tensor.Buffer{F32: be.pack(g, plans.backward, true, floats(w))},
+		Forward:  tensor.Buffer{F32: be.pack(g, plans.forward, plans.filterForward, false, floats(w))},
+		Backward: tensor.Buffer{F32: be.pack(g, plans.backward, plans.filterBackward, true, floats(w))},
 	}
 }
 
-func (be *Backend) pack(g backend.Conv, plan *tilePlan, backward bool, w []float32) []float32 {
+// pack lays the weight out for one direction, by the second plan if there is one.
+func (be *Backend) pack(g backend.Conv, plan *tilePlan, filter *filterPlan, backward bool, w []float32) []float32 {
+	if filter != nil {
+		return be.packFilter(filter, backward, w, g.FanIn(), g.Channels()-g.In)
+	}
 	dst := be.arena.take(plan.rows * plan.steps)
 	parts := be.pool.partsFor(be.kernels.tiles(plan.rows), 4*len(dst))
 	be.packing = packing{kernels: be.kernels, g: g, plan: plan, backward: backward, dst: dst, w: w, parts: parts}
@@ -103,8 +107,13 @@ func (be *Backend) ConvForward(dst tensor.T, g backend.Conv, p backend.Packed, i
 			panic("cpu: bias image does not fit the convolution")
 		}
 	}
+	plans := be.planOf(g)
+	if plans.filterForward != nil {
+		be.filter(plans.filterForward, floats(dst), p.Forward.F32, floats(x), start, blocks(x.N))
+		return
+	}
 	be.product = product{
-		plan: be.planOf(g).forward, a: p.Forward.F32, b: floats(x), blockB: in * lanes, image: start,
+		plan: plans.forward, a: p.Forward.F32, b: floats(x), blockB: in * lanes, image: start,
 		dst: floats(dst), stride: lanes, column: g.Out * lanes, columns: blocks(x.N) * g.OH() * g.OW(),
 	}
 	be.compute()
@@ -116,8 +125,13 @@ func (be *Backend) ConvBackward(dx tensor.T, g backend.Conv, p backend.Packed, d
 	if dx.N != dy.N || dx.Shape.Size() != in || dy.Shape.Size() != out {
 		panic("cpu: tensors do not fit the convolution")
 	}
+	plans := be.planOf(g)
+	if plans.filterBackward != nil {
+		be.filter(plans.filterBackward, floats(dx), p.Backward.F32, floats(dy), nil, blocks(dy.N))
+		return
+	}
 	be.product = product{
-		plan: be.planOf(g).backward, a: p.Backward.F32, b: floats(dy), blockB: out * lanes,
+		plan: plans.backward, a: p.Backward.F32, b: floats(dy), blockB: out * lanes,
 		dst: floats(dx), stride: lanes, column: g.In * lanes, columns: blocks(dy.N) * g.H * g.W,
 	}
 	be.compute()

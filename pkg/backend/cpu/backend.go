@@ -20,17 +20,20 @@ type Backend struct {
 	terms, restTerms []term // of the Combine or ScaledSquares in hand, and of its last numbers
 
 	// The jobs of the operations, reused so that no call allocates.
-	product  product
-	packing  packing
-	panels   panels
-	contract contraction
-	spread   gramSpread
-	stream   stream
-	factors  factors
-	images   images
-	gradEach gradEach
-	sliced   sliced
-	batchSum batchSum
+	product       product
+	filtered      filtered
+	filterPacking filterPacking
+	filterGrad    filterGrad
+	packing       packing
+	panels        panels
+	contract      contraction
+	spread        gramSpread
+	stream        stream
+	factors       factors
+	images        images
+	gradEach      gradEach
+	sliced        sliced
+	batchSum      batchSum
 
 	matrix tilePlan // of the matrix product in hand
 }

@@ -32,20 +32,24 @@ func BenchmarkPeak(b *testing.B) {
 	rate(b, rows*steps*lanes*512)
 }
 
+// layers are those of the models. GFLOP/s are those of the direct form, which some layers can be told to take.
 var layers = []struct {
-	name string
-	n    int
-	g    backend.Conv
+	name   string
+	n      int
+	g      backend.Conv
+	direct bool
 }{
-	{"mnist 64-64 3x3 6x6", 128, backend.Conv{In: 64, Out: 64, H: 6, W: 6, Kernel: 3, Stride: 1, Padding: 1, Time: true, Bias: true}},
-	{"mnist 64-64 4x4s2 26x26", 128, backend.Conv{In: 64, Out: 64, H: 26, W: 26, Kernel: 4, Stride: 2, Padding: 1, Bias: true}},
-	{"mnist 1-64 3x3 28x28", 128, backend.Conv{In: 1, Out: 64, H: 28, W: 28, Kernel: 3, Stride: 1, Bias: true}},
-	{"cifar10 64-64 3x3 7x7", 128, backend.Conv{In: 64, Out: 64, H: 7, W: 7, Kernel: 3, Stride: 1, Padding: 1, Time: true, Bias: true}},
-	{"linear 860-860", 128, backend.Linear(860, 860, true, true)},
-	{"linear 160-160", 1000, backend.Linear(160, 160, true, true)},
-	{"linear 32-32", 512, backend.Linear(32, 32, false, true)},
-	{"linear 64-64", 128, backend.Linear(64, 64, false, true)},
-	{"linear 64-64", 512, backend.Linear(64, 64, true, true)},
+	{"mnist 64-64 3x3 6x6", 128, backend.Conv{In: 64, Out: 64, H: 6, W: 6, Kernel: 3, Stride: 1, Padding: 1, Time: true, Bias: true}, false},
+	{"mnist 64-64 3x3 6x6 direct", 128, backend.Conv{In: 64, Out: 64, H: 6, W: 6, Kernel: 3, Stride: 1, Padding: 1, Time: true, Bias: true}, true},
+	{"mnist 64-64 4x4s2 26x26", 128, backend.Conv{In: 64, Out: 64, H: 26, W: 26, Kernel: 4, Stride: 2, Padding: 1, Bias: true}, false},
+	{"mnist 1-64 3x3 28x28", 128, backend.Conv{In: 1, Out: 64, H: 28, W: 28, Kernel: 3, Stride: 1, Bias: true}, false},
+	{"cifar10 64-64 3x3 7x7", 128, backend.Conv{In: 64, Out: 64, H: 7, W: 7, Kernel: 3, Stride: 1, Padding: 1, Time: true, Bias: true}, false},
+	{"cifar10 64-64 3x3 7x7 direct", 128, backend.Conv{In: 64, Out: 64, H: 7, W: 7, Kernel: 3, Stride: 1, Padding: 1, Time: true, Bias: true}, true},
+	{"linear 860-860", 128, backend.Linear(860, 860, true, true), false},
+	{"linear 160-160", 1000, backend.Linear(160, 160, true, true), false},
+	{"linear 32-32", 512, backend.Linear(32, 32, false, true), false},
+	{"linear 64-64", 128, backend.Linear(64, 64, false, true), false},
+	{"linear 64-64", 512, backend.Linear(64, 64, true, true), false},
 }
 
 func BenchmarkAffine(b *testing.B) {
@@ -53,6 +57,10 @@ func BenchmarkAffine(b *testing.B) {
 		for _, threads := range []int{1, 2} {
 			be := New(threads)
 			g := l.g
+			if l.direct {
+				p := be.planOf(g)
+				p.filterForward, p.filterBackward, p.filterGrad = nil, nil, nil
+			}
 			x, y := be.Batch(l.n, tensor.Of(g.In, g.H, g.W)), be.Batch(l.n, tensor.Of(g.Out, g.OH(), g.OW()))
 			w, image := be.Plain(tensor.Of(g.Out, g.FanIn())), be.Plain(y.Shape)
 			gramX, gramY := be.Plain(tensor.Of(g.GramSize(), g.GramSize())), be.Plain(tensor.Of(g.Out, g.Out))
@@ -68,6 +76,7 @@ func BenchmarkAffine(b *testing.B) {
 				fma  int
 				run  func()
 			}{
+				{"pack", 2 * w.Shape.Size(), func() { mark := be.Mark(); be.Pack(g, w); be.Release(mark) }},
 				{"forward", fma, func() { be.ConvForward(y, g, packed, image, x) }},
 				{"backward", fma, func() { be.ConvBackward(x, g, packed, y) }},
 				{"grad", fma, func() { be.ConvGrad(w, g, y, x) }},

@@ -175,6 +175,10 @@ func (be *Backend) ConvGrad(dw tensor.T, g backend.Conv, dy, x tensor.T) {
 		return
 	}
 	plans := be.planOf(g)
+	if plans.filterGrad != nil {
+		be.gradFilter(plans.filterGrad, dst, g.FanIn(), dy, x)
+		return
+	}
 	if plans.grad == nil {
 		plans.grad = planGrad(g)
 	}

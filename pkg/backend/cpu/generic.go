@@ -1,6 +1,10 @@
 package cpu
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"odepipe/pkg/backend/cpu/toomcook"
+)
 
 // generic is the set of kernels in plain Go: what runs on processors without a set of their own, and what the other
 // sets are tested against.
@@ -16,6 +20,9 @@ func newGeneric() *kernels {
 	k.tile = []func(*tileCall){nil}
 	for rows := 1; rows <= k.tileRows; rows++ {
 		k.tile = append(k.tile, func(c *tileCall) { genericTile(c, rows) })
+	}
+	for i, f := range toomcook.Filters {
+		k.lines[i] = genericLines(f)
 	}
 	for a := range k.activate {
 		f := activations[a]
@@ -174,6 +181,38 @@ func genericTranspose(c *transposeCall) {
 		dst := from(c.dst, s*c.width, 8)
 		for v := range dst {
 			dst[v] = from(c.src, v*c.stride+s, 1)[0]
+		}
+	}
+}
+
+// genericLines are the kernels of a filter in plain Go.
+func genericLines(f toomcook.Filter) lineKernels {
+	of := func(matrix [][]float64, image bool) func(*lineCall) {
+		return func(c *lineCall) { genericLine(c, matrix, image) }
+	}
+	return lineKernels{
+		data: of(f.Data, false), weight: of(f.Weight, false), output: of(f.Output, false), image: of(f.Output, true),
+		cotangent: of(toomcook.Transpose(f.Output), false), gradient: of(toomcook.Transpose(f.Weight), false),
+	}
+}
+
+func genericLine(c *lineCall, matrix [][]float64, image bool) {
+	outputs, inputs := len(matrix), len(matrix[0])
+	for line := range c.lines {
+		src, dst := unsafe.Slice(c.src, c.lines*inputs)[line*inputs:], unsafe.Slice(c.dst, c.lines*outputs)[line*outputs:]
+		for at := range c.rows * lanes {
+			for i, row := range matrix {
+				sum := float32(0)
+				for k, m := range row {
+					if m != 0 {
+						sum += float32(m) * from(src[k], c.from+at, 1)[0]
+					}
+				}
+				if image {
+					sum += from(unsafe.Slice(c.image, c.lines*outputs)[line*outputs+i], (c.to+at)/lanes, 1)[0]
+				}
+				from(dst[i], c.to+at, 1)[0] = sum
+			}
 		}
 	}
 }

@@ -15,6 +15,7 @@ type worker struct {
 	dot       dotCall
 	stream    streamCall
 	transpose transposeCall
+	nest      nestTables
 	asleep    atomic.Bool
 	wake      chan struct{}
 	_         [lineFloats]float32

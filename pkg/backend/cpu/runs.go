@@ -23,9 +23,10 @@ const maxSteps = 256
 
 // plans are the tables that follow from one geometry.
 type plans struct {
-	forward, backward *tilePlan
-	grad, self        *dotPlan
-	patch             *gramPlan
+	forward, backward                         *tilePlan
+	filterForward, filterBackward, filterGrad *filterPlan // used instead where not nil
+	grad, self                                *dotPlan
+	patch                                     *gramPlan
 }
 
 // planOf makes or recalls the tables of a geometry.
@@ -33,6 +34,10 @@ func (be *Backend) planOf(g backend.Conv) *plans {
 	p := be.plans[g]
 	if p == nil {
 		p = &plans{forward: planForward(g), backward: planBackward(g)}
+		if p.filterForward = planFilter(g, false, p.forward.cost); p.filterForward != nil {
+			p.filterBackward = planFilter(turned(g), false, p.backward.cost)
+			p.filterGrad = planFilter(g, true, p.forward.cost)
+		}
 		be.plans[g] = p
 	}
 	return p
