@@ -1,17 +1,56 @@
 package cli
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
+
 	"odepipe/pkg/backend"
 	"odepipe/pkg/backend/cpu"
 	"odepipe/pkg/backend/ref"
 	"odepipe/pkg/tensor"
 )
 
-// Backend makes the backend for a model's element type on the device and with the threads that the flags ask for:
-// float64 runs on ref, float32 on cpu. The caller closes it.
-func (c *Context) Backend(d tensor.DType) backend.Backend {
-	if d == tensor.Float64 {
-		return ref.New()
+// device is what --device names: the processor, or a GPU.
+type device struct {
+	gpu    bool
+	number int
+}
+
+// Backend makes the backend for a model's element type on the device and with the threads that the flags ask for: on the
+// processor, float64 runs on ref and float32 on cpu; a GPU has float32 alone. The caller closes it, and alone uses it.
+func (c *Context) Backend(d tensor.DType) (backend.Backend, error) {
+	switch {
+	case c.device.gpu && d == tensor.Float64:
+		return nil, fmt.Errorf("--device %s computes in float32, the model is float64; use --device cpu", c.deviceName)
+	case c.device.gpu:
+		be, err := openGPU(c.device.number, c.tf32)
+		if err != nil {
+			return nil, fmt.Errorf("--device %s: %w", c.deviceName, err)
+		}
+		return be, nil
+	case d == tensor.Float64:
+		return ref.New(), nil
 	}
-	return cpu.New(c.Threads)
+	return cpu.New(c.Threads), nil
+}
+
+// parseDevice reads --device, accepts what this build can compute on, and checks --tf32 against it.
+func (c *Context) parseDevice() error {
+	kind, number, numbered := strings.Cut(c.deviceName, ":")
+	n, err := strconv.ParseUint(number, 10, 16)
+	switch {
+	case c.deviceName == "cpu":
+		if c.tf32 {
+			return Usage("--tf32 is for --device cuda")
+		}
+		return nil
+	case kind == "cuda" && (!numbered || err == nil):
+		if openGPU == nil {
+			return Usage("--device %s: this build has no CUDA, 'TAGS=cuda scripts/build.sh' makes one that has; use --device cpu", c.deviceName)
+		}
+		c.device = device{gpu: true, number: int(n)}
+		return nil
+	}
+	return Usage("--device %s: it must be cpu or cuda[:N]", c.deviceName)
 }

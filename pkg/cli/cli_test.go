@@ -65,7 +65,10 @@ func act(c *cli.Context, action string, rate float64, mode string) error {
 		fmt.Println(rate, mode, c.Flags.Changed("rate"), c.Threads == runtime.GOMAXPROCS(0), c.Threads)
 	case "backend":
 		for _, d := range []tensor.DType{tensor.Float64, tensor.Float32} {
-			be := c.Backend(d)
+			be, err := c.Backend(d)
+			if err != nil {
+				return err
+			}
 			fmt.Println(be.DType())
 			be.Close()
 		}

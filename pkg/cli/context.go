@@ -6,8 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,7 +19,9 @@ type Context struct {
 	Verbose bool   // -v: notes, and the trace of an internal error
 
 	name          string
-	device        string
+	deviceName    string
+	device        device
+	tf32          bool
 	progressMode  string
 	logPath       string
 	help, version bool
@@ -34,7 +34,8 @@ type Context struct {
 // define adds the flags that all programs share.
 func (c *Context) define(f *Flags) {
 	f.IntVar(&c.Threads, "threads", 0, "compute with `N` threads; 0 takes all cores available")
-	f.StringVar(&c.device, "device", "cpu", "compute on `DEVICE`: cpu, or cuda[:N] where the build has it")
+	f.StringVar(&c.deviceName, "device", "cpu", "compute on `DEVICE`: cpu, or cuda[:N] where the build has it")
+	f.BoolVar(&c.tf32, "tf32", false, "on a GPU, let large matrix products round their factors to TF32")
 	Choice(f, &c.progressMode, "progress", "auto", []string{"auto", "always", "never"},
 		"progress on standard error; auto: on a terminal, and only the last program of a pipeline")
 	f.StringVar(&c.logPath, "log", "", "append JSON lines to `FILE`")
@@ -59,23 +60,10 @@ func (c *Context) open() error {
 	if c.Quiet && c.progressMode == "always" {
 		return Usage("-q and --progress=always contradict each other")
 	}
-	if err := c.checkDevice(); err != nil {
+	if err := c.parseDevice(); err != nil {
 		return err
 	}
 	return c.openLog()
-}
-
-// checkDevice accepts the devices that this build can compute on.
-func (c *Context) checkDevice() error {
-	kind, number, numbered := strings.Cut(c.device, ":")
-	_, err := strconv.ParseUint(number, 10, 16)
-	switch {
-	case c.device == "cpu":
-		return nil
-	case kind == "cuda" && (!numbered || err == nil):
-		return Usage("--device %s: this build has no CUDA; use --device cpu", c.device)
-	}
-	return Usage("--device %s: it must be cpu or cuda[:N]", c.device)
 }
 
 // close ends the progress line and the log; it returns what went wrong with the log.

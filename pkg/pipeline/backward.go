@@ -15,7 +15,7 @@ import (
 
 // BackwardOptions are odebackward's.
 type BackwardOptions struct {
-	Backend     func(tensor.DType) backend.Backend
+	Backend     func(tensor.DType) (backend.Backend, error)
 	SecondOrder SecondOrder
 	Sampling    Sampling // fields that are not zero overrule the optimizer
 	Full        bool     // Theorem 1 with all second derivatives, not linearised
@@ -45,7 +45,10 @@ func Backward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o Backw
 	if err != nil {
 		return fmt.Errorf("parameters: %w", err)
 	}
-	be := o.Backend(n.Spec.DType)
+	be, err := o.Backend(n.Spec.DType)
+	if err != nil {
+		return err
+	}
 	defer be.Close()
 	own := wire.Header{Kind: wire.Gradient, Model: header.Model, ModelSHA256: header.ModelSHA256, Dataset: source.header.Dataset, Split: source.header.Split}
 	b := &backward{be: be, net: n, options: o, settings: settings, tracer: newTracer(o.Trace, own, wire.Backward)}

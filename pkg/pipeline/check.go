@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"odepipe/pkg/adjoint"
+	"odepipe/pkg/backend/ref"
 	"odepipe/pkg/model"
 	"odepipe/pkg/ode"
 	"odepipe/pkg/tensor"
@@ -67,7 +68,7 @@ func (b *backward) exactGradient(batch *wire.Samples, set *wire.Set) ([][]float6
 	if err != nil {
 		return nil, err
 	}
-	be := b.options.Backend(tensor.Float64)
+	be := ref.New()
 	defer be.Close()
 	w, err := upload(be, net, set)
 	if err != nil {

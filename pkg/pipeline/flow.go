@@ -14,7 +14,7 @@ import (
 
 // SampleOptions are evalmodel sample's.
 type SampleOptions struct {
-	Backend      func(tensor.DType) backend.Backend
+	Backend      func(tensor.DType) (backend.Backend, error)
 	Count, Batch int
 	Seed         uint64
 }
@@ -39,7 +39,10 @@ func Sample(params wire.ParamSource, out io.WriteCloser, o SampleOptions) error 
 	if err != nil {
 		return err
 	}
-	be := o.Backend(n.Spec.DType)
+	be, err := o.Backend(n.Spec.DType)
+	if err != nil {
+		return err
+	}
 	defer be.Close()
 	w, err := upload(be, n, set)
 	if err != nil {
@@ -86,7 +89,7 @@ func draw(be backend.Backend, n *model.Network, w weights, rows int, rng *rand.R
 		x = end.X
 	}
 	be.Download(host, x)
-	return host, nil
+	return host, be.Err()
 }
 
 // points are a mini-batch of x [rows, d].
@@ -103,7 +106,7 @@ func points(x tensor.Buffer, shape tensor.Shape, first, step int) *wire.Samples 
 
 // DensityOptions are evalmodel density's.
 type DensityOptions struct {
-	Backend func(tensor.DType) backend.Backend
+	Backend func(tensor.DType) (backend.Backend, error)
 	Lo, Hi  [2]float64 // corners of a rectangle
 	Points  int        // along each side
 	Limits  wire.Limits

@@ -18,7 +18,7 @@ import (
 
 // ForwardOptions are odeforward's.
 type ForwardOptions struct {
-	Backend     func(tensor.DType) backend.Backend
+	Backend     func(tensor.DType) (backend.Backend, error)
 	KeepInitial bool       // write <block>.x0 too
 	PathCosts   bool       // write <block>.kinetic and <block>.jacobian for every block, not only where they are part of the loss
 	Divergence  Divergence // of flows
@@ -60,7 +60,10 @@ func Forward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o Forwar
 	if err := checkColumn(source.columns, "x", n.Spec.Input); err != nil {
 		return inInput(err)
 	}
-	be := o.Backend(n.Spec.DType)
+	be, err := o.Backend(n.Spec.DType)
+	if err != nil {
+		return err
+	}
 	defer be.Close()
 	own := wire.Header{Kind: wire.State, Model: header.Model, ModelSHA256: header.ModelSHA256, Dataset: source.header.Dataset, Split: source.header.Split}
 	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, pathCosts: o.PathCosts, exact: o.Divergence.exact(source.header.Split), host: hostBuffers{dtype: n.Spec.DType},
@@ -123,7 +126,9 @@ func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.Para
 		}
 		record := BatchRecord{Step: step, Wait: watch.lap()}
 		mark := f.be.Mark()
-		err = f.batch(&batch, set, step)
+		if err = f.batch(&batch, set, step); err == nil {
+			err = f.be.Err()
+		}
 		f.be.Release(mark)
 		if traced := f.tracer.write(step); err == nil { // a failed solve's steps are the ones to look at
 			err = traced

@@ -137,6 +137,9 @@ func (b *backward) finiteScalars() error {
 func (b *backward) add(role wire.Role, name string, x tensor.T) {
 	fill := func(dst tensor.Buffer) error {
 		b.be.Download(dst, x)
+		if err := b.be.Err(); err != nil {
+			return err
+		}
 		return finite(dst)
 	}
 	b.out.Tensors = append(b.out.Tensors, wire.Tensor{Name: name, Role: role, Shape: x.Shape.Dims(), Fill: fill})

@@ -32,7 +32,7 @@ type inMemory struct{ bytes.Buffer }
 
 func (*inMemory) Close() error { return nil }
 
-func reference(tensor.DType) backend.Backend { return ref.New() }
+func reference(tensor.DType) (backend.Backend, error) { return ref.New(), nil }
 
 // problem is a model in float64 with one mini-batch, run through the stages in this process.
 type problem struct {

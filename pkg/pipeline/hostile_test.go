@@ -30,7 +30,7 @@ name = "ode"
 field = [ { type = "linear", name = "a", in = 2, out = 2 } ]
 `
 
-func onRef(tensor.DType) backend.Backend { return ref.New() }
+func onRef(tensor.DType) (backend.Backend, error) { return ref.New(), nil }
 
 // discard is an output that nobody reads.
 type discard struct{ io.Writer }

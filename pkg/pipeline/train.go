@@ -19,7 +19,7 @@ var ErrStopped = errors.New("pipeline: stopped")
 
 // TrainOptions are kfacstep's.
 type TrainOptions struct {
-	Backend func(tensor.DType) backend.Backend
+	Backend func(tensor.DType) (backend.Backend, error)
 	Threads int // for eigendecompositions
 	Every   int64
 	Limits  wire.Limits
@@ -48,7 +48,7 @@ type StepRecord struct {
 }
 
 // Init makes the checkpoint of step 0: initial values drawn with seed, or read from a safetensors file.
-func Init(spec *model.Spec, s optim.Settings, seed uint64, weights string, be func(tensor.DType) backend.Backend) (*wire.Checkpoint, error) {
+func Init(spec *model.Spec, s optim.Settings, seed uint64, weights string, be func(tensor.DType) (backend.Backend, error)) (*wire.Checkpoint, error) {
 	n, err := model.NewNetwork(spec)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,10 @@ func Init(spec *model.Spec, s optim.Settings, seed uint64, weights string, be fu
 			values = append(values, n.Init(i, seed))
 		}
 	}
-	b := be(spec.DType)
+	b, err := be(spec.DType)
+	if err != nil {
+		return nil, err
+	}
 	defer b.Close()
 	t, err := newTrainer(b, n, s, values, modelTimes(n), 1)
 	if err != nil {
@@ -90,7 +93,10 @@ func Train(ctx context.Context, path string, in io.Reader, out io.Writer, o Trai
 	if err != nil {
 		return err
 	}
-	be := o.Backend(c.DType)
+	be, err := o.Backend(c.DType)
+	if err != nil {
+		return err
+	}
 	defer be.Close()
 	t, err := resume(c, be, o.Threads)
 	if err != nil {

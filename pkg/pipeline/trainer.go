@@ -151,7 +151,7 @@ func (t *trainer) paramSet() *wire.Set {
 func (t *trainer) add(set *wire.Set, role wire.Role, name string, x tensor.T) {
 	fill := func(dst tensor.Buffer) error {
 		t.be.Download(dst, x)
-		return nil
+		return t.be.Err()
 	}
 	set.Tensors = append(set.Tensors, wire.Tensor{Name: name, Role: role, Shape: x.Shape.Dims(), Fill: fill})
 }

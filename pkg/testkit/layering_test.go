@@ -11,8 +11,8 @@ import (
 // levels of the code base, bottom first: a package imports only packages of lower levels.
 var levels = [][]string{
 	{"tensor"},
-	{"backend"},
-	{"backend/ref", "backend/cpu", "eigen", "wire"},
+	{"backend", "backend/cpu/toomcook"},
+	{"backend/ref", "backend/cpu", "backend/cuda", "eigen", "wire"},
 	{"ode", "nn", "kfac", "loss", "dataset"},
 	{"adjoint", "optim"},
 	{"model"},
