@@ -48,7 +48,7 @@ func (r *report) write(out io.Writer) error {
 	fmt.Fprintln(out)
 	for _, run := range r.Runs {
 		if !math.IsNaN(float64(run.Overhead)) {
-			fmt.Fprintf(out, "%s %s: %+.1f %% over adam, a refresh every %d steps\n", run.Workload, run.Optimizer, 100*float64(run.Overhead), run.Period)
+			fmt.Fprintf(out, "%s %s: %s over adam, a refresh every %d steps\n", run.Workload, run.Optimizer, run.Overhead.percent(1), run.Period)
 		}
 		for _, note := range run.Notes {
 			fmt.Fprintf(out, "%s %s: %s\n", run.Workload, run.Optimizer, note)
@@ -86,9 +86,9 @@ func (r *report) shares(out io.Writer) {
 		for _, row := range run.Rows {
 			fmt.Fprintf(out, "%s\t%s\t%s\t", run.Workload, run.Optimizer, row.Kind)
 			for _, name := range stages {
-				fmt.Fprintf(out, "%.1f %%\t", 100*row.Stages[name]/float64(row.Ours))
+				fmt.Fprintf(out, "%s\t", (number(row.Stages[name]) / row.Ours).percent(1))
 			}
-			fmt.Fprintf(out, "%.1f %%\t%s\t%s\t%s %%\t\n", 100*row.Waiting/float64(row.Ours), row.GFLOP.text(1), row.Rate.text(1), (100 * row.Rate / r.Product).text(0))
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t\n", (number(row.Waiting) / row.Ours).percent(1), row.GFLOP.text(1), row.Rate.text(1), (row.Rate / r.Product).percent(0))
 		}
 	}
 }
@@ -102,12 +102,12 @@ func (r *report) memories(out io.Writer) {
 		for _, name := range []string{"datagen", "odeforward", "odebackward", "kfacstep", "tee"} {
 			fmt.Fprintf(out, "%s\t", number(float64(m.Ours[name])/1e6).text(0))
 		}
-		over := number(100 * (float64(m.Ring)/float64(m.Adam) - 1))
+		over := number(float64(m.Ring)/float64(m.Adam) - 1)
 		theirs, share := number(math.NaN()), number(math.NaN())
 		if m.Torch > 0 {
 			theirs, share = number(float64(m.Torch)/1e6), number(float64(m.Ring)/float64(m.Torch))
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s %%\t\n", number(float64(m.Ring)/1e6).text(0), theirs.text(0), share.text(2), over.text(0))
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t\n", number(float64(m.Ring)/1e6).text(0), theirs.text(0), share.text(2), over.percent(0))
 	}
 }
 
@@ -117,6 +117,14 @@ func (x number) text(decimals int) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.*f", decimals, float64(x))
+}
+
+// percent is a share in percent.
+func (x number) percent(decimals int) string {
+	if text := (100 * x).text(decimals); text != "-" {
+		return text + " %"
+	}
+	return "-"
 }
 
 // save writes everything as JSON.

@@ -79,33 +79,33 @@ func forwards(s step) float64     { return float64(s.NFEForward) }
 func backwards(s step) float64    { return float64(s.NFEBackward) }
 
 // summarise makes the rows, the memory and the notes of a run from its passages, of which there is at least one of ours.
-func (r *comparison) summarise() {
+func (c *comparison) summarise() {
 	for _, kind := range []string{ordinary, refresh} {
-		if len(slices.Concat(of(r.Ours, kind, milliseconds)...)) > 0 {
-			r.Rows = append(r.Rows, r.row(kind))
+		if len(slices.Concat(of(c.Ours, kind, milliseconds)...)) > 0 {
+			c.Rows = append(c.Rows, c.row(kind))
 		}
 	}
-	r.Memory.Ours = largest(r.Ours)
-	for _, peak := range r.Memory.Ours {
-		r.Memory.Ring += peak
+	c.Memory.Ours = largest(c.Ours)
+	for _, peak := range c.Memory.Ours {
+		c.Memory.Ring += peak
 	}
-	r.Overhead = number(math.NaN())
-	r.Losses = [2]number{number(r.Ours[0].Steps[0].Loss), number(math.NaN())}
-	if len(r.Torch) == 0 {
+	c.Overhead = number(math.NaN())
+	c.Losses = [2]number{number(c.Ours[0].Steps[0].Loss), number(math.NaN())}
+	if len(c.Torch) == 0 {
 		return
 	}
-	r.Memory.Torch = largest(r.Torch)["python"]
-	r.Losses[1] = number(r.Torch[0].Steps[0].Loss)
-	if differs(float64(r.Losses[0]), float64(r.Losses[1]), lossTolerance) {
-		r.Notes = append(r.Notes, "the first losses differ")
+	c.Memory.Torch = largest(c.Torch)["python"]
+	c.Losses[1] = number(c.Torch[0].Steps[0].Loss)
+	if differs(float64(c.Losses[0]), float64(c.Losses[1]), lossTolerance) {
+		c.Notes = append(c.Notes, "the first losses differ")
 	}
-	for _, w := range r.Rows {
+	for _, w := range c.Rows {
 		if w.Differ {
-			r.Notes = append(r.Notes, "evaluations of "+w.Kind+" iterations differ")
+			c.Notes = append(c.Notes, "evaluations of "+w.Kind+" iterations differ")
 		}
 	}
-	if r.Factors != "" && r.Factors != "grid" {
-		r.Notes = append(r.Notes, "ours samples factors at the "+r.Factors+", PyTorch on a grid")
+	if c.Factors != "" && c.Factors != "grid" {
+		c.Notes = append(c.Notes, "ours samples factors at the "+c.Factors+", PyTorch on a grid")
 	}
 }
 
@@ -120,26 +120,26 @@ func largest(rounds []passage) map[string]int64 {
 	return peaks
 }
 
-func (r *comparison) row(kind string) row {
-	w := row{Kind: kind, Ours: number(middle(r.Ours, kind, milliseconds)), Torch: number(math.NaN()), GFLOP: number(math.NaN()), Rate: number(math.NaN()),
-		Evaluations: [2]float64{middle(r.Ours, kind, forwards), middle(r.Ours, kind, backwards)}, Stages: map[string]float64{}}
+func (c *comparison) row(kind string) row {
+	w := row{Kind: kind, Ours: number(middle(c.Ours, kind, milliseconds)), Torch: number(math.NaN()), GFLOP: number(math.NaN()), Rate: number(math.NaN()),
+		Evaluations: [2]float64{middle(c.Ours, kind, forwards), middle(c.Ours, kind, backwards)}, Stages: map[string]float64{}}
 	w.Waiting = float64(w.Ours)
 	for _, name := range stages {
-		w.Stages[name] = middle(r.Ours, kind, func(s step) float64 { return 1e3 * s.Compute[name] })
+		w.Stages[name] = middle(c.Ours, kind, func(s step) float64 { return 1e3 * s.Compute[name] })
 		w.Waiting -= w.Stages[name]
 	}
 	if kind == ordinary {
-		operations := r.work.of(w.Evaluations[0], w.Evaluations[1])
+		operations := c.work.of(w.Evaluations[0], w.Evaluations[1])
 		w.GFLOP, w.Rate = number(operations/1e9), number(operations/float64(w.Ours)/1e6)
 	}
-	if len(r.Torch) == 0 {
+	if len(c.Torch) == 0 {
 		return w
 	}
-	ratio := compareRounds(of(r.Ours, kind, milliseconds), of(r.Torch, kind, milliseconds))
-	w.Torch, w.Ratio = number(middle(r.Torch, kind, milliseconds)), &ratio
-	w.Theirs = [2]float64{middle(r.Torch, kind, forwards), middle(r.Torch, kind, backwards)}
+	ratio := compareRounds(of(c.Ours, kind, milliseconds), of(c.Torch, kind, milliseconds))
+	w.Torch, w.Ratio = number(middle(c.Torch, kind, milliseconds)), &ratio
+	w.Theirs = [2]float64{middle(c.Torch, kind, forwards), middle(c.Torch, kind, backwards)}
 	for _, pick := range []func(step) float64{forwards, backwards} {
-		ours, theirs := of(r.Ours, kind, pick), of(r.Torch, kind, pick)
+		ours, theirs := of(c.Ours, kind, pick), of(c.Torch, kind, pick)
 		for i := range min(len(ours), len(theirs)) {
 			w.Differ = w.Differ || !slices.Equal(ours[i], theirs[i])
 		}
@@ -148,12 +148,12 @@ func (r *comparison) row(kind string) row {
 }
 
 // addOverhead compares a run with that of Adam on the same workload: its time amortised over the period of refreshes.
-func (r *comparison) addOverhead(adam *comparison) {
-	r.Memory.Adam = adam.Memory.Ring
-	if len(r.Rows) < 2 {
+func (c *comparison) addOverhead(adam *comparison) {
+	c.Memory.Adam = adam.Memory.Ring
+	if len(c.Rows) < 2 {
 		return
 	}
-	period := float64(r.Period)
-	mean := ((period-1)*float64(r.Rows[0].Ours) + float64(r.Rows[1].Ours)) / period
-	r.Overhead = number(mean/float64(adam.Rows[0].Ours) - 1)
+	period := float64(c.Period)
+	mean := ((period-1)*float64(c.Rows[0].Ours) + float64(c.Rows[1].Ours)) / period
+	c.Overhead = number(mean/float64(adam.Rows[0].Ours) - 1)
 }

@@ -14,7 +14,7 @@ const warmUp = 2
 
 // workloads lists the presets that are compared, and how many ordinary iterations of each a round counts by default: so
 // many that all of them take about ten minutes.
-var workloads = []workloadEntry{{"mnist", 10}, {"cifar10", 8}, {"spoad", 5}, {"artwr", 3}, {"chart", 3}, {"circle", 8}, {"gas", 3}, {"miniboone", 8}}
+var workloads = []workloadEntry{{"mnist", 8}, {"cifar10", 6}, {"spoad", 4}, {"artwr", 3}, {"chart", 3}, {"circle", 6}, {"gas", 2}, {"miniboone", 5}}
 
 type workloadEntry struct {
 	name  string
