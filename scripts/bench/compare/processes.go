@@ -38,7 +38,7 @@ func newCrew(ctx context.Context) *crew {
 }
 
 // add makes a process that reads in and writes out, nil for nothing; files become its descriptors 3, 4, ...
-func (c *crew) add(in, out *os.File, files []*os.File, path string, args ...string) *process {
+func (c *crew) add(in, out *os.File, files []*os.File, path string, args ...string) {
 	p := &process{name: path[strings.LastIndexByte(path, '/')+1:], cmd: exec.CommandContext(c.ctx, path, args...)}
 	p.cmd.WaitDelay = 5 * time.Second
 	p.cmd.Stderr = &p.stderr
@@ -55,7 +55,6 @@ func (c *crew) add(in, out *os.File, files []*os.File, path string, args ...stri
 		}
 	}
 	c.members = append(c.members, p)
-	return p
 }
 
 // pipe is a pipe between two processes to be added.
@@ -112,6 +111,22 @@ func (c *crew) run() error {
 		}
 	}
 	return fmt.Errorf("%w%s", err, messages)
+}
+
+// measure is run, with what the processes and others took.
+func (c *crew) measure() (passage, error) {
+	before := readProcessors()
+	if err := c.run(); err != nil {
+		return passage{}, err
+	}
+	p := passage{Memory: map[string]int64{}}
+	own := time.Duration(0)
+	for _, member := range c.members {
+		p.Memory[member.name] = member.peak()
+		own += member.cmd.ProcessState.UserTime() + member.cmd.ProcessState.SystemTime()
+	}
+	p.Others = before.othersSince(readProcessors(), own)
+	return p, nil
 }
 
 // lastLines is the end of what a process wrote to standard error, each line indented.

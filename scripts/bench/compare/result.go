@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -91,6 +92,7 @@ func (c *comparison) summarise() {
 	}
 	c.Overhead = number(math.NaN())
 	c.Losses = [2]number{number(c.Ours[0].Steps[0].Loss), number(math.NaN())}
+	c.noteOthers()
 	if len(c.Torch) == 0 {
 		return
 	}
@@ -106,6 +108,19 @@ func (c *comparison) summarise() {
 	}
 	if c.Factors != "" && c.Factors != "grid" {
 		c.Notes = append(c.Notes, "ours samples factors at the "+c.Factors+", PyTorch on a grid")
+	}
+}
+
+// noteOthers says when the machine had other work: threads that wait for one another suffer from it more than in proportion.
+func (c *comparison) noteOthers() {
+	share := [2]float64{}
+	for side, rounds := range [][]passage{c.Ours, c.Torch} {
+		for _, p := range rounds {
+			share[side] = max(share[side], p.Others)
+		}
+	}
+	if max(share[0], share[1]) > busyShare {
+		c.Notes = append(c.Notes, fmt.Sprintf("other programs took up to %.0f %% of the processors beside ours, %.0f %% beside PyTorch: times are disturbed", 100*share[0], 100*share[1]))
 	}
 }
 

@@ -25,6 +25,7 @@ type step struct {
 type passage struct {
 	Steps  []step           `json:"steps"`
 	Memory map[string]int64 `json:"memory"` // peak of each process, bytes
+	Others float64          `json:"others"` // share of the processors that other programs took meanwhile
 }
 
 // stages are those of the ring that compute, in order.
@@ -89,12 +90,9 @@ func (b *bench) ring(ctx context.Context, w *workload, in inputs, checkpoint, di
 	c.add(stateOut, gradientIn, []*os.File{backwardOut}, b.program("odebackward"), "--params="+third, "--log="+log("odebackward"), threads)
 	c.add(gradientOut, paramsIn, nil, b.program("kfacstep"), "--checkpoint="+checkpoint, "--every="+strconv.Itoa(total), "--log="+log("kfacstep"), threads)
 	c.add(paramsOut, backwardIn, []*os.File{forwardIn}, "tee", third)
-	if err := c.run(); err != nil {
-		return passage{}, err
-	}
-	p := passage{Memory: map[string]int64{}}
-	for _, member := range c.members {
-		p.Memory[member.name] = member.peak()
+	p, err := c.measure()
+	if err != nil {
+		return p, err
 	}
 	return p, p.readLogs(log, total)
 }

@@ -93,12 +93,13 @@ func (b *bench) torch(ctx context.Context, w *workload, r recipe, in inputs, wei
 		return passage{}, err
 	}
 	c := newCrew(ctx)
-	python := c.add(nil, out, nil, b.python, filepath.Join(b.root, "scripts/bench/torch/train.py"), jobPath)
-	python.cmd.Env = append(os.Environ(), fmt.Sprintf("OMP_NUM_THREADS=%d", b.threads), "PYTHONDONTWRITEBYTECODE=1")
-	if err := c.run(); err != nil {
-		return passage{}, err
+	c.add(nil, out, nil, b.python, filepath.Join(b.root, "scripts/bench/torch/train.py"), jobPath)
+	c.members[0].name = "python"
+	c.members[0].cmd.Env = append(os.Environ(), fmt.Sprintf("OMP_NUM_THREADS=%d", b.threads), "PYTHONDONTWRITEBYTECODE=1")
+	p, err := c.measure()
+	if err != nil {
+		return p, err
 	}
-	p := passage{Memory: map[string]int64{"python": python.peak()}}
 	if err := readLines(outPath, &p.Steps); err != nil {
 		return p, err
 	}
