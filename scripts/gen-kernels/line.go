@@ -24,7 +24,7 @@ func lines(f *file, v vectors) {
 			{"filterGradient", toomcook.Transpose(t.Weight), false},
 		} {
 			l := lineKernel{f: f, v: v, matrix: kind.matrix, image: kind.image, registers: map[float64]string{}}
-			l.emit(fmt.Sprint(kind.name, t.Size, v.name))
+			l.emit(fmt.Sprintf("%s%dx%d%s", kind.name, t.Size, t.Taps, v.name))
 		}
 	}
 }

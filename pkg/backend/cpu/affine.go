@@ -22,7 +22,7 @@ func (be *Backend) Pack(g backend.Conv, w tensor.T) backend.Packed {
 // pack lays the weight out for one direction, by the second plan if there is one.
 func (be *Backend) pack(g backend.Conv, plan *tilePlan, filter *filterPlan, backward bool, w []float32) []float32 {
 	if filter != nil {
-		return be.packFilter(filter, backward, w, g.FanIn(), g.Channels()-g.In)
+		return be.packFilter(filter, w)
 	}
 	dst := be.arena.take(plan.rows * plan.steps)
 	parts := be.pool.partsFor(be.kernels.tiles(plan.rows), 4*len(dst))

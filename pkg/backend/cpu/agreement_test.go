@@ -75,11 +75,11 @@ func (b bench) agree(what string, w twin, terms int) {
 	testkit.Close(b, what, got.F64, want.F64, 2e-6+1.5e-7*float64(terms), 2e-5)
 }
 
-// agreeAffine is agree for the result of an affine map. 3x3 convolutions of stride 1 and more than a few channels are computed by
-// minimal filtering, whose error is at most 5e-6 of the largest number.
+// agreeAffine is agree for the result of an affine map. Convolutions of 3x3 taps, or 4x4 of stride 2, and more than a few
+// channels are computed by minimal filtering, whose error is at most 5e-6 of the largest number.
 func (b bench) agreeAffine(what string, g backend.Conv, w twin, terms int) {
 	b.Helper()
-	if g.Kernel != 3 || g.Stride != 1 || min(g.In, g.Out) < 16 {
+	if g.Kernel != 3*g.Stride && g.Kernel != 2*g.Stride || min(g.In, g.Out) < 16 {
 		b.agree(what, w, terms)
 		return
 	}
@@ -104,6 +104,7 @@ var geometries = []backend.Conv{
 	backend.Linear(61, 530, false, false),
 	{In: 1, Out: 5, H: 5, W: 6, Kernel: 3, Stride: 1},
 	{In: 30, Out: 26, H: 6, W: 6, Kernel: 3, Stride: 1, Padding: 1, Time: true, Bias: true},
+	{In: 24, Out: 30, H: 8, W: 7, Kernel: 4, Stride: 2, Padding: 1, Bias: true},
 	{In: 3, Out: 17, H: 9, W: 7, Kernel: 3, Stride: 1, Padding: 1, Time: true},
 	{In: 5, Out: 4, H: 13, W: 13, Kernel: 4, Stride: 2, Padding: 1, Bias: true},
 	{In: 2, Out: 3, H: 7, W: 8, Kernel: 2, Stride: 3, Padding: 0, Time: true, Bias: true},

@@ -175,8 +175,8 @@ func (be *Backend) ConvGrad(dw tensor.T, g backend.Conv, dy, x tensor.T) {
 		return
 	}
 	plans := be.planOf(g)
-	if plans.filterGrad != nil {
-		be.gradFilter(plans.filterGrad, dst, g.FanIn(), dy, x)
+	if filtersGrad(plans.filterGrad, x.N) {
+		be.gradFilter(plans.filterGrad, floats(dw), dy, x)
 		return
 	}
 	if plans.grad == nil {

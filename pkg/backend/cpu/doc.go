@@ -7,7 +7,7 @@
 //	dot    acc[row][column] += sum_{position, lane} a[row][lane] b[column][lane]     gradients, Gram matrices
 //	each   acc[row][lane]  = sum_k a[k][lane] b[k][row][lane]             gradients of each sample, CombineEach
 //
-// 3x3 convolutions of stride 1 between many channels take fewer multiplications: winograd.go.
+// Convolutions between many channels take fewer multiplications, with 3x3 taps, or 4x4 of stride 2 (winograd.go).
 //
 // Which rows of b meet which rows of a is a table of runs that depends on the geometry alone (runs.go). Each kernel
 // exists for AVX-512, AVX2 and in plain Go (kernels.go). Work is cut into parts independent of one another, so results do

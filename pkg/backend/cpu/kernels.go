@@ -11,7 +11,7 @@ type kernels struct {
 	dotColumns    int                  // of a dot tile, and of the panels of b; at most dotPad
 	dot           func(*dotCall)       // see dotCall
 	transpose     func(*transposeCall) // see transposeCall
-	lines         [3]lineKernels       // of toomcook.Filters
+	lines         [6]lineKernels       // of toomcook.Filters
 	combine       func(*streamCall)    // dst = sum of terms
 	combineEach   func(*streamCall)    // dst = sum of terms, the coefficients being rows of x, and what has coefficient 0 not being read
 	dotLanes      func(*streamCall)    // sum += x y

@@ -31,10 +31,13 @@ func newAVX2() *kernels {
 	k.scaledSquares, k.dotLanes = scaledSquaresAVX2, dotLanesAVX2
 	k.multiply, k.multiplyImage, k.addImage = multiplyAVX2, multiplyImageAVX2, addImageAVX2
 	k.transpose = transposeAVX2
-	k.lines = [3]lineKernels{
-		{filterData2AVX2, filterWeight2AVX2, filterOutput2AVX2, filterImage2AVX2, filterCotangent2AVX2, filterGradient2AVX2},
-		{filterData3AVX2, filterWeight3AVX2, filterOutput3AVX2, filterImage3AVX2, filterCotangent3AVX2, filterGradient3AVX2},
-		{filterData4AVX2, filterWeight4AVX2, filterOutput4AVX2, filterImage4AVX2, filterCotangent4AVX2, filterGradient4AVX2},
+	k.lines = [6]lineKernels{
+		{filterData2x3AVX2, filterWeight2x3AVX2, filterOutput2x3AVX2, filterImage2x3AVX2, filterCotangent2x3AVX2, filterGradient2x3AVX2},
+		{filterData3x3AVX2, filterWeight3x3AVX2, filterOutput3x3AVX2, filterImage3x3AVX2, filterCotangent3x3AVX2, filterGradient3x3AVX2},
+		{filterData4x3AVX2, filterWeight4x3AVX2, filterOutput4x3AVX2, filterImage4x3AVX2, filterCotangent4x3AVX2, filterGradient4x3AVX2},
+		{filterData2x2AVX2, filterWeight2x2AVX2, filterOutput2x2AVX2, filterImage2x2AVX2, filterCotangent2x2AVX2, filterGradient2x2AVX2},
+		{filterData3x2AVX2, filterWeight3x2AVX2, filterOutput3x2AVX2, filterImage3x2AVX2, filterCotangent3x2AVX2, filterGradient3x2AVX2},
+		{filterData4x2AVX2, filterWeight4x2AVX2, filterOutput4x2AVX2, filterImage4x2AVX2, filterCotangent4x2AVX2, filterGradient4x2AVX2},
 	}
 	for a, f := range map[backend.Activation][3]func(*streamCall){
 		backend.ReLU:     {reluAVX2, reluGradAVX2, eluGrad2AVX2},
@@ -58,10 +61,13 @@ func newAVX512() *kernels {
 		tileAVX512x1, tileAVX512x2, tileAVX512x3, tileAVX512x4, tileAVX512x5, tileAVX512x6, tileAVX512x7, tileAVX512x8,
 		tileAVX512x9, tileAVX512x10, tileAVX512x11, tileAVX512x12, tileAVX512x13, tileAVX512x14, tileAVX512x15, tileAVX512x16}
 	k.dotRows, k.dotColumns, k.dot = 4, 6, dotAVX512
-	k.lines = [3]lineKernels{
-		{filterData2AVX512, filterWeight2AVX512, filterOutput2AVX512, filterImage2AVX512, filterCotangent2AVX512, filterGradient2AVX512},
-		{filterData3AVX512, filterWeight3AVX512, filterOutput3AVX512, filterImage3AVX512, filterCotangent3AVX512, filterGradient3AVX512},
-		{filterData4AVX512, filterWeight4AVX512, filterOutput4AVX512, filterImage4AVX512, filterCotangent4AVX512, filterGradient4AVX512},
+	k.lines = [6]lineKernels{
+		{filterData2x3AVX512, filterWeight2x3AVX512, filterOutput2x3AVX512, filterImage2x3AVX512, filterCotangent2x3AVX512, filterGradient2x3AVX512},
+		{filterData3x3AVX512, filterWeight3x3AVX512, filterOutput3x3AVX512, filterImage3x3AVX512, filterCotangent3x3AVX512, filterGradient3x3AVX512},
+		{filterData4x3AVX512, filterWeight4x3AVX512, filterOutput4x3AVX512, filterImage4x3AVX512, filterCotangent4x3AVX512, filterGradient4x3AVX512},
+		{filterData2x2AVX512, filterWeight2x2AVX512, filterOutput2x2AVX512, filterImage2x2AVX512, filterCotangent2x2AVX512, filterGradient2x2AVX512},
+		{filterData3x2AVX512, filterWeight3x2AVX512, filterOutput3x2AVX512, filterImage3x2AVX512, filterCotangent3x2AVX512, filterGradient3x2AVX512},
+		{filterData4x2AVX512, filterWeight4x2AVX512, filterOutput4x2AVX512, filterImage4x2AVX512, filterCotangent4x2AVX512, filterGradient4x2AVX512},
 	}
 	return &k
 }

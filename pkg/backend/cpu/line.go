@@ -56,19 +56,6 @@ func (n *nest) get(t *nestTables, i, j int, p *float32) { t.dst[i*n.outputColumn
 // add says where the image for row i, column j of the outputs begins.
 func (n *nest) add(t *nestTables, i, j int, p *float32) { t.image[i*n.outputColumns+j] = p }
 
-// read points the inputs at the pixels of an image [height][width][channels][16] from one on; what lies outside is zeros.
-func (n *nest) read(t *nestTables, first pixel, image []float32, height, width, channels int, zeros []float32) {
-	for i := range n.rows {
-		for j := range n.columns {
-			if h, w := first.h+i, first.w+j; h < 0 || h >= height || w < 0 || w >= width {
-				n.put(t, i, j, &zeros[0])
-			} else {
-				n.put(t, i, j, &image[(h*width+w)*channels*lanes])
-			}
-		}
-	}
-}
-
 // apply transforms so many rows of lanes.
 func (n *nest) apply(t *nestTables, middle []float32, rows int) {
 	for j := range n.columns {

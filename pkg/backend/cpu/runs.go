@@ -34,10 +34,9 @@ func (be *Backend) planOf(g backend.Conv) *plans {
 	p := be.plans[g]
 	if p == nil {
 		p = &plans{forward: planForward(g), backward: planBackward(g)}
-		if p.filterForward = planFilter(g, false, p.forward.cost); p.filterForward != nil {
-			p.filterBackward = planFilter(turned(g), false, p.backward.cost)
-			p.filterGrad = planFilter(g, true, p.forward.cost)
-		}
+		p.filterForward = planFilter(g, false, false, p.forward.cost*g.Out)
+		p.filterBackward = planFilter(g, true, false, p.backward.cost*g.In)
+		p.filterGrad = planFilter(g, false, true, p.forward.cost*g.Out)
 		be.plans[g] = p
 	}
 	return p

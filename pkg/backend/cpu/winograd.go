@@ -5,34 +5,32 @@ import (
 	"odepipe/pkg/backend/cpu/toomcook"
 )
 
-// filterPlan is a 3x3 convolution of stride 1 by minimal filtering (Lavin and Gray 2016). The output is cut into tiles of
-// 2 to 4 pixels a side, F(m, 3) along one axis nested in F(n, 3) along the other:
+// filterPlan is a convolution by minimal filtering (Lavin and Gray 2016), or its transpose, which takes dy to dx. With stride S
+// and S r taps a side, r = 2 or 3, it is the sum of S^2 convolutions of stride 1 with r x r taps, one of each phase of x. The
+// output is cut into tiles of 2 to 4 pixels a side, F(m, r) along one axis nested in F(n, r) along the other:
 //
-//	y = A^T [ (G w G^T) . (B^T x B) ] A
+//	y = A^T [ sum over phases of (G w G^T) . (B^T x B) ] A
 //
-// The products at each of the (m+2)(n+2) places of a tile, summed over the channels, are products of matrices [Out, In] and
-// [In, 16]. Fewer multiplications are paid with rounding errors. In float32 with 64 channels of normal numbers, relative
-// to the largest output, they are below 1e-6 with F(2, 3) alone and below 5e-6 with F(3, 3) and F(4, 3), where the direct form
-// has 3e-7 and a solver's rtol is 1e-3. F(6, 3) has 1.2e-5, too near to it.
+// The products at each of the (m+r-1)(n+r-1) places of a tile, summed over phases and channels, are products of matrices
+// [Out, S^2 In] and [S^2 In, 16]; for dx [S^2 In, Out] and [Out, 16]. Fewer multiplications are paid with rounding errors. In
+// float32 with 64 channels of normal numbers, relative to the largest output, they are below 1e-6 with F(2, 3) alone and
+// below 5e-6 with the others, where the direct form has 3e-7 and a solver's rtol is 1e-3. F(6, 3) has 1.2e-5, too near to it.
 type filterPlan struct {
-	g        backend.Conv
+	taps     int // r
+	time     int // channels of the weight before those of x
+	backward bool
+	from, to side
 	kinds    []filterKind
 	products int      // of all kinds: the planes of the transformed weight
-	matrix   tilePlan // Out rows, In steps
+	matrix   tilePlan // rows of to, steps of from
 }
 
 // filterKind is the tiles of one size.
 type filterKind struct {
-	rows, columns int // numbers of the filters along h and w, in toomcook.Filters
-	tiles         []pixel
-	first         int // of the planes
+	rows, columns int        // numbers of the filters along h and w, in toomcook.Filters
+	tiles         []position // the first of each
+	first         int        // of the planes
 }
-
-// pixel is the position of a pixel, which may lie in the padding.
-type pixel struct{ h, w int }
-
-// padded is the first pixel of the input under the output pixel p.
-func (p pixel) padded(g backend.Conv) pixel { return pixel{p.h - g.Padding, p.w - g.Padding} }
 
 // size is the number of pixels along h and w of a tile.
 func (k *filterKind) size() (rows, columns int) {
@@ -50,69 +48,88 @@ func (k *filterKind) products() int {
 	return rows * columns
 }
 
-// planFilter makes the plan of a geometry, with tiles of one size or of any, nil where the direct form is as good. direct is
-// the cost of that: multiply-adds of one row and lane.
-func planFilter(g backend.Conv, uniform bool, direct int) *filterPlan {
-	if g.Kernel != toomcook.Taps || g.Stride != 1 || g.Padding >= g.Kernel || g.OH() < 2 || g.OW() < 2 {
+// planFilter makes the plan of a map, with tiles of one size or of any, nil where the direct form is as good. direct is the
+// cost of that: multiply-adds of one lane.
+func planFilter(g backend.Conv, backward, uniform bool, direct int) *filterPlan {
+	taps := g.Kernel / g.Stride
+	if g.Kernel%g.Stride != 0 || g.Padding >= g.Kernel || toomcook.Number(toomcook.Smallest, taps) < 0 {
 		return nil
 	}
-	p := &filterPlan{g: g}
-	p.matrix.planMatrix(g.Out, g.In)
+	p := &filterPlan{taps: taps, time: g.Channels() - g.In, backward: backward,
+		from: side{height: g.H, width: g.W, channels: g.In, phases: g.Stride, offset: -g.Padding},
+		to:   side{height: g.OH(), width: g.OW(), channels: g.Out, phases: 1}}
+	if backward {
+		p.from, p.to = p.to, p.from
+		p.from.offset = 1 - taps
+	}
+	rows, columns := p.to.positions(p.to.height), p.to.positions(p.to.width)
+	if min(rows.hi-rows.lo, columns.hi-columns.lo) < toomcook.Smallest {
+		return nil
+	}
+	p.matrix.planMatrix(p.to.rows(), p.from.rows())
 	cost := 0
-	for _, h := range cover(g.OH(), uniform) {
-		for _, w := range cover(g.OW(), uniform) {
+	for _, h := range cover(rows, uniform) {
+		for _, w := range cover(columns, uniform) {
 			kind := p.kindOf(h.hi-h.lo, w.hi-w.lo)
-			kind.tiles = append(kind.tiles, pixel{h.lo, w.lo})
-			cost += kind.products() * (g.In*g.Out + transformCost*(g.In+g.Out))
+			kind.tiles = append(kind.tiles, position{h.lo, w.lo})
+			cost += kind.products() * (p.from.rows()*p.to.rows() + transformCost*(p.from.rows()+p.to.rows()))
 		}
 	}
-	if cost*10 > direct*g.Out*9 {
+	if cost*10 > direct*9 {
 		return nil
 	}
 	return p
 }
 
-// window is the number of taps of the weight.
-const window = toomcook.Taps * toomcook.Taps
-
 // transformCost is what the transforms of a row of lanes cost for each product, in multiply-adds of the products, as measured.
 const transformCost = 11
 
-// cover cuts so many pixels into the fewest tiles, of nearly equal sizes, or of one size, which may reach beyond the last pixel.
-func cover(pixels int, uniform bool) []span {
-	largest := toomcook.Filters[len(toomcook.Filters)-1].Size
-	count := (pixels + largest - 1) / largest
-	tiles := make([]span, count)
-	for i := range tiles {
-		if size := (pixels + count - 1) / count; uniform {
-			tiles[i] = span{i * size, (i + 1) * size}
-		} else {
-			tiles[i].lo, tiles[i].hi = share(pixels, i, count)
+// cover cuts a range of positions into the fewest tiles, of nearly equal sizes or of one size, which may reach beyond the last
+// position.
+func cover(positions span, uniform bool) []span {
+	total := positions.hi - positions.lo
+	count := (total + toomcook.Largest - 1) / toomcook.Largest
+	var tiles []span
+	for i := range count {
+		lo, hi := share(total, i, count)
+		if size := (total + count - 1) / count; uniform {
+			lo, hi = i*size, (i+1)*size
 		}
+		tiles = append(tiles, span{positions.lo + lo, positions.lo + hi})
 	}
 	return tiles
 }
 
 // kindOf finds or adds the kind of tiles of a size.
 func (p *filterPlan) kindOf(rows, columns int) *filterKind {
-	smallest := toomcook.Filters[0].Size
+	kind := filterKind{rows: toomcook.Number(rows, p.taps), columns: toomcook.Number(columns, p.taps), first: p.products}
 	for i := range p.kinds {
-		if k := &p.kinds[i]; k.rows == rows-smallest && k.columns == columns-smallest {
+		if k := &p.kinds[i]; k.rows == kind.rows && k.columns == kind.columns {
 			return k
 		}
 	}
-	p.kinds = append(p.kinds, filterKind{rows: rows - smallest, columns: columns - smallest, first: p.products})
-	kind := &p.kinds[len(p.kinds)-1]
+	p.kinds = append(p.kinds, kind)
 	p.products += kind.products()
-	return kind
+	return &p.kinds[len(p.kinds)-1]
 }
 
-// plane is the size of a plane of the transformed weight, in whole rows.
-func (p *filterPlan) plane() int { return blocks(p.g.In*p.g.Out) * lanes }
+// window is the number of taps of a phase.
+func (p *filterPlan) window() int { return p.taps * p.taps }
 
-// turned is the geometry of the map from dy to dx: the convolution with the transposed, turned weight.
-func turned(g backend.Conv) backend.Conv {
-	return backend.Conv{In: g.Out, Out: g.In, H: g.OH(), W: g.OW(), Kernel: g.Kernel, Stride: 1, Padding: g.Kernel - 1 - g.Padding}
+// plane is the size of a plane of the transformed weight, in whole rows.
+func (p *filterPlan) plane() int { return blocks(p.from.rows()*p.to.rows()) * lanes }
+
+// weightAt is the number in the layer's weight [Out, Channels, S r, S r] where that of output channel o and channel c of x begins,
+// x being of the given side.
+func (p *filterPlan) weightAt(x *side, o, c int) int {
+	kernel := x.phases * p.taps
+	return (o*(p.time+x.channels) + p.time + c) * kernel * kernel
+}
+
+// tapAt is the number, from there on, of a tap of a phase.
+func (p *filterPlan) tapAt(x *side, phase, tap int) int {
+	u, v := tap/p.taps*x.phases+phase/x.phases, tap%p.taps*x.phases+phase%x.phases
+	return u*x.phases*p.taps + v
 }
 
 // dataNest is B^T x B.
@@ -137,8 +154,9 @@ func (k *filterKind) outputNest(kernels *kernels, image bool) nest {
 // weightNest is G w G^T.
 func (k *filterKind) weightNest(kernels *kernels) nest {
 	rows, columns := k.places()
+	taps := toomcook.Filters[k.rows].Taps
 	return nest{down: kernels.lines[k.rows].weight, right: kernels.lines[k.columns].weight,
-		rows: toomcook.Taps, columns: toomcook.Taps, outputRows: rows, outputColumns: columns}
+		rows: taps, columns: taps, outputRows: rows, outputColumns: columns}
 }
 
 // cotangentNest is A dy A^T.
@@ -152,6 +170,7 @@ func (k *filterKind) cotangentNest(kernels *kernels) nest {
 // gradientNest is G^T du G.
 func (k *filterKind) gradientNest(kernels *kernels) nest {
 	rows, columns := k.places()
+	taps := toomcook.Filters[k.rows].Taps
 	return nest{down: kernels.lines[k.rows].gradient, right: kernels.lines[k.columns].gradient,
-		rows: rows, columns: columns, outputRows: toomcook.Taps, outputColumns: toomcook.Taps}
+		rows: rows, columns: columns, outputRows: taps, outputColumns: taps}
 }

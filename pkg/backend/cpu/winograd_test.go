@@ -14,7 +14,7 @@ import (
 func TestCoversMeetAllPixels(t *testing.T) {
 	for pixels := 2; pixels < 40; pixels++ {
 		next, size := 0, 0
-		for _, s := range cover(pixels, false) {
+		for _, s := range cover(span{0, pixels}, false) {
 			if n := s.hi - s.lo; s.lo != next || n < 2 || n > 4 {
 				t.Errorf("%d pixels: tile %v after pixel %d", pixels, s, next)
 			}
@@ -23,7 +23,7 @@ func TestCoversMeetAllPixels(t *testing.T) {
 		if next != pixels {
 			t.Errorf("%d pixels: the tiles end at %d", pixels, next)
 		}
-		uniform := cover(pixels, true)
+		uniform := cover(span{0, pixels}, true)
 		for i, s := range uniform {
 			if i == 0 {
 				size = s.hi
@@ -51,11 +51,15 @@ func TestMinimalFilteringIsForEnoughChannelsAndPixels(t *testing.T) {
 		{"few channels", backend.Conv{In: 8, Out: 8, H: 6, W: 6, Kernel: 3, Stride: 1, Padding: 1}, false},
 		{"one channel", backend.Conv{In: 1, Out: 64, H: 28, W: 28, Kernel: 3, Stride: 1}, false},
 		{"one pixel", backend.Conv{In: 64, Out: 64, H: 1, W: 1, Kernel: 3, Stride: 1, Padding: 1}, false},
-		{"stride 2", backend.Conv{In: 64, Out: 64, H: 6, W: 6, Kernel: 3, Stride: 2, Padding: 1}, false},
-		{"4 x 4 taps", backend.Conv{In: 64, Out: 64, H: 6, W: 6, Kernel: 4, Stride: 1, Padding: 1}, false},
+		{"MNIST's second layer", backend.Conv{In: 64, Out: 64, H: 26, W: 26, Kernel: 4, Stride: 2, Padding: 1}, true},
+		{"3 x 3 taps of stride 2", backend.Conv{In: 64, Out: 64, H: 6, W: 6, Kernel: 3, Stride: 2, Padding: 1}, false},
+		{"4 x 4 taps of stride 1", backend.Conv{In: 64, Out: 64, H: 6, W: 6, Kernel: 4, Stride: 1, Padding: 1}, false},
 		{"a wide border", backend.Conv{In: 64, Out: 64, H: 6, W: 6, Kernel: 3, Stride: 1, Padding: 3}, false},
 	} {
 		p := be.planOf(c.g)
+		if filtersGrad(p.filterGrad, 16) || filtersGrad(p.filterGrad, 24*16) != c.used {
+			t.Errorf("%s: the gradient of one block or of 24 is by another form", c.name)
+		}
 		if got := [3]bool{p.filterForward != nil, p.filterBackward != nil, p.filterGrad != nil}; got != [3]bool{c.used, c.used, c.used} {
 			t.Errorf("%s: forward, backward and gradient by minimal filtering: %v", c.name, got)
 		}
@@ -66,27 +70,33 @@ func TestMinimalFilteringIsForEnoughChannelsAndPixels(t *testing.T) {
 // and with tiles beyond the edge. The bounds are those in the documentation of filterPlan.
 func TestMinimalFilteringKeepsItsErrorBound(t *testing.T) {
 	for _, c := range []struct {
-		h, w, padding int
-		bound         float64
+		h, w, kernel, stride, padding int
+		bound                         float64
 	}{
-		{2, 2, 1, 1e-6}, {2, 3, 1, 5e-6}, {4, 2, 1, 5e-6}, {3, 3, 1, 5e-6}, {3, 4, 1, 5e-6},
-		{6, 6, 1, 5e-6}, {7, 7, 1, 5e-6}, {6, 11, 0, 5e-6}, {4, 5, 2, 5e-6},
+		{2, 2, 3, 1, 1, 1e-6}, {2, 3, 3, 1, 1, 5e-6}, {4, 2, 3, 1, 1, 5e-6}, {3, 3, 3, 1, 1, 5e-6}, {3, 4, 3, 1, 1, 5e-6},
+		{6, 6, 3, 1, 1, 5e-6}, {7, 7, 3, 1, 1, 5e-6}, {6, 11, 3, 1, 0, 5e-6}, {4, 5, 3, 1, 2, 5e-6},
+		{4, 6, 4, 2, 1, 5e-6}, {9, 13, 4, 2, 1, 5e-6}, {9, 8, 4, 2, 2, 5e-6}, {11, 8, 6, 2, 0, 5e-6}, {7, 6, 2, 1, 1, 5e-6},
 	} {
 		const samples = 17
-		l := newFilterLayer(backend.Conv{In: 64, Out: 40, H: c.h, W: c.w, Kernel: 3, Stride: 1, Padding: c.padding, Time: true}, samples)
-		want := l.run(ref.New())
+		l := newFilterLayer(backend.Conv{In: 64, Out: 24, H: c.h, W: c.w, Kernel: c.kernel, Stride: c.stride, Padding: c.padding, Time: true}, samples)
+		exact := ref.New()
+		want := l.run(exact, func(dw, dy, x tensor.T) { exact.ConvGrad(dw, l.g, dy, x) })
 		vectorised(t, func(t *testing.T, k *kernels) {
 			be := New(2)
 			defer be.Close()
 			be.kernels = k
 			const always = 1 << 40 // what the direct form would cost
 			p := be.planOf(l.g)
-			p.filterForward, p.filterBackward = planFilter(l.g, false, always), planFilter(turned(l.g), false, always)
-			p.filterGrad = planFilter(l.g, true, always)
-			for i, got := range l.run(be) {
+			p.filterForward, p.filterBackward = planFilter(l.g, false, false, always), planFilter(l.g, true, false, always)
+			grad := planFilter(l.g, false, true, always)
+			if p.filterForward == nil || p.filterBackward == nil || grad == nil {
+				t.Fatalf("%+v cannot be filtered", l.g)
+			}
+			results := l.run(be, func(dw, dy, x tensor.T) { be.gradFilter(grad, floats(dw), dy, x) })
+			for i, got := range results {
 				if off := relative(got, want[i]); !(off <= c.bound) {
-					t.Errorf("%d x %d pixels, padding %d: %s is off by %.2g of the largest number, bound %.2g",
-						c.h, c.w, c.padding, [...]string{"forward", "backward", "gradient"}[i], off, c.bound)
+					t.Errorf("%+v: %s is off by %.2g of the largest number, bound %.2g",
+						l.g, [...]string{"forward", "backward", "gradient"}[i], off, c.bound)
 				}
 			}
 		})
@@ -115,7 +125,7 @@ func newFilterLayer(g backend.Conv, n int) *filterLayer {
 }
 
 // run returns the output, dx and dw, of which the time channel keeps its numbers.
-func (l *filterLayer) run(be backend.Backend) [3][]float64 {
+func (l *filterLayer) run(be backend.Backend, grad func(dw, dy, x tensor.T)) [3][]float64 {
 	g := l.g
 	x, y := tensor.Of(g.In, g.H, g.W), tensor.Of(g.Out, g.OH(), g.OW())
 	batch := func(shape tensor.Shape, values tensor.Buffer) tensor.T {
@@ -130,13 +140,13 @@ func (l *filterLayer) run(be backend.Backend) [3][]float64 {
 		be.Upload(p, values)
 		return p
 	}
-	weight := tensor.Of(g.Out, g.Channels(), 3, 3)
+	weight := tensor.Of(g.Out, g.Channels(), g.Kernel, g.Kernel)
 	xs, dys, dw := batch(x, l.x), batch(y, l.dy), plain(weight, l.dw)
 	packed := be.Pack(g, plain(weight, l.w))
 	ys, dxs := batch(y, tensor.Buffer{}), batch(x, tensor.Buffer{})
 	be.ConvForward(ys, g, packed, plain(tensor.Of(g.OH(), g.OW(), g.Out), l.image), xs)
 	be.ConvBackward(dxs, g, packed, dys)
-	be.ConvGrad(dw, g, dys, xs)
+	grad(dw, dys, xs)
 	var results [3][]float64
 	for i, r := range []tensor.T{ys, dxs, dw} {
 		out := tensor.Float64.Make(r.Size())

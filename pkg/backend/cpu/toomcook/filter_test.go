@@ -19,13 +19,13 @@ func apply(m [][]float64, x []float64) []float64 {
 	return y
 }
 
-func TestFiltersComputeTheirOutputsWithSizePlusTwoProducts(t *testing.T) {
+func TestFiltersComputeTheirOutputs(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i, f := range toomcook.Filters {
-		if f.Size != i+2 || len(f.Data) != f.Size+2 || f.Products() != f.Size+2 {
-			t.Fatalf("filter %d is of size %d with %d products", i, f.Size, len(f.Data))
+		if len(f.Data) != f.Size+f.Taps-1 || f.Products() != len(f.Data) || toomcook.Number(f.Size, f.Taps) != i {
+			t.Fatalf("filter %d is F(%d, %d) with %d products", i, f.Size, f.Taps, len(f.Data))
 		}
-		d, g := make([]float64, f.Products()), make([]float64, toomcook.Taps)
+		d, g := make([]float64, f.Products()), make([]float64, f.Taps)
 		for _, s := range [][]float64{d, g} {
 			for i := range s {
 				s[i] = rng.NormFloat64()
@@ -41,7 +41,7 @@ func TestFiltersComputeTheirOutputsWithSizePlusTwoProducts(t *testing.T) {
 		for i, v := range apply(f.Weight, g) {
 			products[i] *= v
 		}
-		testkit.Close(t, fmt.Sprintf("F(%d, 3)", f.Size), apply(f.Output, products), want, 1e-13, 0)
+		testkit.Close(t, fmt.Sprintf("F(%d, %d)", f.Size, f.Taps), apply(f.Output, products), want, 1e-13, 0)
 	}
 }
 
