@@ -125,6 +125,7 @@ func (c *crew) measure() (passage, error) {
 		p.Memory[member.name] = member.peak()
 		own += member.cmd.ProcessState.UserTime() + member.cmd.ProcessState.SystemTime()
 	}
+	p.CPU = own.Seconds()
 	p.Others = before.othersSince(readProcessors(), own)
 	return p, nil
 }

@@ -24,8 +24,9 @@ type step struct {
 // passage is one run of one side.
 type passage struct {
 	Steps  []step           `json:"steps"`
-	Memory map[string]int64 `json:"memory"` // peak of each process, bytes
-	Others float64          `json:"others"` // share of the processors that other programs took meanwhile
+	Memory map[string]int64 `json:"memory"`      // peak of each process, bytes
+	CPU    float64          `json:"cpu_seconds"` // of all processes, their start included
+	Others float64          `json:"others"`      // share of the processors that other programs took meanwhile
 }
 
 // stages are those of the ring that compute, in order.
