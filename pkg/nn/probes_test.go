@@ -153,3 +153,28 @@ func TestWhatAPairDoesNotHave(t *testing.T) {
 		})
 	}
 }
+
+// TestTangentsAlone gives JVPs no room but their own.
+func TestTangentsAlone(t *testing.T) {
+	for _, c := range chains {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPoint(t, c.specs, c.in, []float64{0.7})
+			var along []nn.Direction
+			var want, got []tensor.T
+			for i := range probes {
+				along = append(along, p.probe(i).direction())
+				want, got = append(want, p.be.Batch(samples, p.chain.Out)), append(got, p.be.Batch(samples, p.chain.Out))
+			}
+			for _, side := range []struct {
+				ydots []tensor.T
+				allow func(b *nn.Bound)
+			}{{want, func(b *nn.Bound) { b.AllowProbes(probes) }}, {got, func(b *nn.Bound) { b.AllowJVPs(probes) }}} {
+				bound, _, x := p.bind()
+				side.allow(bound)
+				bound.Inputs(p.t, x)
+				bound.JVPs(side.ydots, along)
+			}
+			testkit.Close(t, "ydots", p.list(got), p.list(want), 0, 0)
+		})
+	}
+}

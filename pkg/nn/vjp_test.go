@@ -39,6 +39,9 @@ var chains = []struct {
 	{"a field of vectors", tensor.Of(3), []nn.Spec{
 		{Type: "linear", Name: "a", In: 3, Out: 5, Time: true}, {Type: "gelu"}, {Type: "linear", Name: "b", In: 5, Out: 4, NoBias: true},
 		{Type: "elu"}, {Type: "linear", Name: "c", In: 4, Out: 3, Time: true, NoBias: true}}},
+	{"relus in place, and one at the input", tensor.Of(4), []nn.Spec{
+		{Type: "relu"}, {Type: "linear", Name: "a", In: 4, Out: 6, Time: true}, {Type: "relu"}, {Type: "relu"},
+		{Type: "linear", Name: "b", In: 6, Out: 3}, {Type: "relu"}}},
 	{"an image classifier", tensor.Of(1, 5, 5), []nn.Spec{
 		{Type: "conv2d", Name: "a", In: 1, Out: 2, Kernel: 3, Time: true}, {Type: "tanh"},
 		{Type: "conv2d", Name: "b", In: 2, Out: 2, Kernel: 3, Padding: 1, Time: true}, {Type: "softplus"},
