@@ -250,9 +250,7 @@ func (f *forward) series(b *blocks, s model.Segment, field *nn.Bound, batch *wir
 	series.AllowSolve(batch.Rows, series.Hidden)
 	intervals, m := s.In.Dim[0]-1, s.ODE.Series.Hidden
 	column := f.host.values(s.ODE.Name+".x1", batch.Rows*intervals*m)
-	for i := range column.Len() {
-		column.Set(i, 0)
-	}
+	column.Clear()
 	state := f.host.values(s.ODE.Name+".state", batch.Rows*m)
 	h, stats, err := series.Solve(func(i int, x1 tensor.T) {
 		f.be.Download(state, x1)

@@ -127,12 +127,12 @@ func (b *blocks) addTimes(s *adjoint.Series, batch *wire.Samples, longest, point
 // interval moves the states of one interval between their column [rows, T-1, m] and a host buffer [rows, m].
 func interval(column, state tensor.Buffer, i, rows, intervals, m int, load bool) {
 	for n := range rows {
-		for d := range m {
-			if at := (n*intervals+i-1)*m + d; load {
-				state.Set(n*m+d, column.At(at))
-			} else {
-				column.Set(at, state.At(n*m+d))
-			}
+		at := (n*intervals + i - 1) * m
+		stored, own := column.Slice(at, at+m), state.Slice(n*m, (n+1)*m)
+		if load {
+			own.Copy(stored)
+		} else {
+			stored.Copy(own)
 		}
 	}
 }

@@ -79,6 +79,29 @@ func (b Buffer) Set(i int, v float64) {
 	}
 }
 
+// Copy writes the elements of src to b, rounding to its type. Both are host buffers. It panics if they differ in length.
+func (b Buffer) Copy(src Buffer) {
+	if b.Len() != src.Len() {
+		panic("tensor: copy of another length")
+	}
+	switch {
+	case b.F32 != nil && src.F32 != nil:
+		copy(b.F32, src.F32)
+	case b.F64 != nil && src.F64 != nil:
+		copy(b.F64, src.F64)
+	default:
+		for i := range b.Len() {
+			b.Set(i, src.At(i))
+		}
+	}
+}
+
+// Clear sets all elements of a host buffer to 0.
+func (b Buffer) Clear() {
+	clear(b.F32)
+	clear(b.F64)
+}
+
 // Slice is the part [lo, hi) of a host buffer; it shares memory.
 func (b Buffer) Slice(lo, hi int) Buffer {
 	if b.F64 != nil {

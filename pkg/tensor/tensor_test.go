@@ -109,3 +109,29 @@ func TestOurBugsPanic(t *testing.T) {
 		})
 	}
 }
+
+func TestCopiesConvert(t *testing.T) {
+	for _, to := range []tensor.DType{tensor.Float32, tensor.Float64} {
+		for _, from := range []tensor.DType{tensor.Float32, tensor.Float64} {
+			src, dst := from.Make(3), to.Make(5)
+			for i := range src.Len() {
+				src.Set(i, 1/float64(i+3))
+			}
+			dst.Set(0, 7)
+			dst.Slice(1, 4).Copy(src)
+			for i := range src.Len() {
+				want := to.Make(1)
+				want.Set(0, src.At(i))
+				if dst.At(1+i) != want.At(0) {
+					t.Errorf("%s to %s: element %d is %g, want %g", from, to, i, dst.At(1+i), want.At(0))
+				}
+			}
+			if dst.At(0) != 7 || dst.At(4) != 0 {
+				t.Errorf("%s to %s: %g and %g beside the copy, want 7 and 0", from, to, dst.At(0), dst.At(4))
+			}
+			if dst.Clear(); dst.At(0) != 0 || dst.At(2) != 0 {
+				t.Errorf("%s: not all 0 when cleared", to)
+			}
+		}
+	}
+}

@@ -124,7 +124,7 @@ func (r *tensorRows) lay(s *Set) error {
 		value := r.values.Slice(at, at+n)
 		at += n
 		if t.Fill == nil {
-			convert(value, t.Value)
+			value.Copy(t.Value)
 		} else if err := t.Fill(value); err != nil {
 			return fmt.Errorf("%s %s: %w", t.Role, t.Name, err)
 		}
@@ -137,18 +137,4 @@ func (r *tensorRows) lay(s *Set) error {
 		r.dimEnds, r.ends = append(r.dimEnds, int32(len(r.dims))), append(r.ends, int32(at))
 	}
 	return nil
-}
-
-// convert copies src to dst, of equal lengths, rounding where dst is the narrower.
-func convert(dst, src tensor.Buffer) {
-	switch {
-	case dst.F32 != nil && src.F32 != nil:
-		copy(dst.F32, src.F32)
-	case dst.F64 != nil && src.F64 != nil:
-		copy(dst.F64, src.F64)
-	default:
-		for i := range dst.Len() {
-			dst.Set(i, src.At(i))
-		}
-	}
 }
