@@ -132,8 +132,8 @@ func TestMemoryOfTheBackwardSolveDoesNotGrowWithItsSteps(t *testing.T) {
 	t.Logf("peak memory %d KiB for %g evaluations, %d KiB for %g", loose, few, tight, many)
 }
 
-// TestMemoryOfTheStages holds each stage of an iteration of the MNIST model, which has the largest activations, to about a
-// third more than it needs on one thread. About 11 MB of each are the program.
+// TestMemoryOfTheStages holds each stage of an iteration of the MNIST model, which has the largest activations, to a third or
+// so more than it needs on one thread. About 11 MB of each are the program.
 func TestMemoryOfTheStages(t *testing.T) {
 	dir := t.TempDir()
 	const rows, batch = 2048, 128
@@ -171,7 +171,7 @@ func TestMemoryOfTheStages(t *testing.T) {
 	for _, c := range []struct {
 		optimizer                   string
 		forward, backward, kfacstep float64 // MB
-	}{{"adam", 45, 80, 28}, {"snopt", 45, 115, 95}} {
+	}{{"adam", 60, 95, 28}, {"snopt", 60, 125, 100}} {
 		run(t, dir, "kfacstep init --model=mnist --optimizer="+c.optimizer+" > ck.arrow")
 		hold(c.optimizer+", odeforward", peak(t, dir, "batch.arrow", "odeforward", "--params=ck.arrow"), c.forward)
 		hold(c.optimizer+", odebackward", peak(t, dir, "odeforward.arrow", "odebackward", "--params=ck.arrow"), c.backward)

@@ -21,8 +21,9 @@ func groupOf(s model.Segment) int {
 	return max(1, fit/backend.Group) * backend.Group
 }
 
-// inGroups calls visit for each group of a plain segment, with the layers bound to its samples.
-func (b *blocks) inGroups(s model.Segment, visit func(bound *nn.Bound, first, n int)) {
+// inGroups calls visit for each group of a plain segment, with the layers bound to its samples; back says that they are to
+// have room for cotangents.
+func (b *blocks) inGroups(s model.Segment, back bool, visit func(bound *nn.Bound, first, n int)) {
 	mark := b.be.Mark()
 	defer b.be.Release(mark)
 	size := groupOf(s)
@@ -32,7 +33,9 @@ func (b *blocks) inGroups(s model.Segment, visit func(bound *nn.Bound, first, n 
 		if bound == nil || n < size {
 			b.be.Release(mark)
 			bound = s.Chain.Bind(b.be, n, b.weights.chain(s))
-			bound.AllowVJP()
+			if back {
+				bound.AllowVJP()
+			}
 		}
 		visit(bound, first, n)
 	}
@@ -40,7 +43,7 @@ func (b *blocks) inGroups(s model.Segment, visit func(bound *nn.Bound, first, n 
 
 // plain writes what a plain segment makes of x.
 func (b *blocks) plain(s model.Segment, y, x tensor.T) {
-	b.inGroups(s, func(bound *nn.Bound, first, n int) {
+	b.inGroups(s, false, func(bound *nn.Bound, first, n int) {
 		bound.Forward(b.be.View(y, first, n, y.Shape), atZero, b.be.View(x, first, n, x.Shape))
 	})
 }
@@ -55,7 +58,7 @@ func (b *blocks) plainBack(s model.Segment, dx, dy, x tensor.T, grads []tensor.T
 		b.be.Combine(g, nil)
 		want.Params = append(want.Params, b.be.Plain(g.Shape))
 	}
-	b.inGroups(s, func(bound *nn.Bound, first, n int) {
+	b.inGroups(s, true, func(bound *nn.Bound, first, n int) {
 		bound.Inputs(atZero, b.be.View(x, first, n, x.Shape))
 		if dx.N > 0 {
 			want.Dx = b.be.View(dx, first, n, dx.Shape)
