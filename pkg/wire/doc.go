@@ -6,7 +6,7 @@
 //	checkpoint     a tensor table of one Set, as an Arrow file       Checkpoint.Save -> ReadCheckpoint
 //	trace          one row per attempted solver step, one batch per mini-batch; TraceWriter
 //
-//	bytes -> guard (limits, structure, end marker) -> ipc.Reader -> table (columns, checksums) -> host slices
+//	bytes -> guard (limits, structure, end marker) -> table (columns, checksums) -> host slices, where the bytes lie
 //
 // Input is not trusted: whatever the bytes, a reader returns a table or an error, never panics, and allocates in
 // proportion to what it has really received. Absent from it on purpose: nulls, dictionaries, compression, big-endian

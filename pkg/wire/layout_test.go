@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"testing"
+	"unsafe"
 
 	"odepipe/pkg/tensor"
 
@@ -129,5 +130,24 @@ func TestRowsOfTwoStepsInABatch(t *testing.T) {
 	r := NewTensorReader(&out, Limits{})
 	if err := r.Next(s); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("got error %v, want %v", err, ErrCorrupt)
+	}
+}
+
+func TestNumbersThatLieAtOddPlacesAreMoved(t *testing.T) {
+	body := make([]byte, 32)
+	binary.LittleEndian.PutUint64(body[8:], 7)
+	binary.LittleEndian.PutUint64(body[19:], 9)
+	g := &guard{body: body}
+	for at, want := range map[int64]int64{8: 7, 19: 9} {
+		part := g.bytes(extent{at, 8}, 8)
+		if got := arrow.Int64Traits.CastFromBytes(part)[0]; got != want || uintptr(unsafe.Pointer(&part[0]))%8 != 0 {
+			t.Errorf("at %d: %d at %p, want %d", at, got, &part[0], want)
+		}
+	}
+	if part := g.bytes(extent{8, 8}, 8); &part[0] != &body[8] {
+		t.Error("numbers at a right place are moved")
+	}
+	if part := g.bytes(extent{32, 0}, 8); len(part) != 0 {
+		t.Error("nothing is something")
 	}
 }
