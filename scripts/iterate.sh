@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One training iteration by separate processes, plain Arrow files in between.
 #
-#   scripts/iterate.sh CHECKPOINT DATASET STEP [--batch B] [--seed S] [--data DIR] [--y F] [--threads N] [--device D]
+#   scripts/iterate.sh CHECKPOINT DATASET STEP [--batch B] [--seed S] [--data DIR] [--y F] [--threads N] [--device D] [--tf32]
 #
 # DATASET is a name that 'datagen list' shows, or a .npy or .csv file. CHECKPOINT must be at step STEP; it is advanced
 # by one. With KEEP=1 the files of the iteration stay in CHECKPOINT's folder as step-STEP.batch.arrow, .state.arrow,
@@ -19,12 +19,13 @@ data=() common=()
 while [ $# -gt 0 ]; do
   name=${1%%=*}
   case $1 in
+    --tf32) value=true; shift ;;
     --*=*) value=${1#*=}; shift ;;
     --*) [ $# -ge 2 ] || { echo "iterate.sh: $1 needs a value" >&2; exit 2; }; value=$2; shift 2 ;;
     *) echo "iterate.sh: unexpected argument '$1'" >&2; exit 2 ;;
   esac
   case $name in
-    --threads | --device) common+=("$name=$value") ;;
+    --threads | --device | --tf32) common+=("$name=$value") ;;
     *) data+=("$name=$value") ;;
   esac
 done

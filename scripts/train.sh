@@ -2,7 +2,8 @@
 # Trains a model with the ring: all stages stay up, kfacstep feeds its parameters back to odeforward and odebackward.
 #
 #   scripts/train.sh MODEL DATASET RUNDIR [--steps N | --epochs E] [--batch B] [--seed S] [--optimizer O]
-#                    [settings of the optimizer] [--data DIR] [--y F] [--split S] [--every N] [--threads N] [--device D]
+#                    [settings of the optimizer] [--data DIR] [--y F] [--split S] [--every N] [--threads N]
+#                    [--device D] [--tf32]
 #
 # MODEL is a preset ('kfacstep presets') or a TOML file; DATASET a name that 'datagen list' shows, or a .npy or .csv file.
 # RUNDIR gets checkpoint.arrow, log.jsonl, model.toml and command, the line that repeats the run. A RUNDIR with a
@@ -19,7 +20,7 @@ fail() { echo "train.sh: $1" >&2; exit "${2-1}"; }
 [ -x "$root/bin/kfacstep" ] || fail "the programs are not built yet: run scripts/build.sh"
 
 # parse WORD...: fills the associative array 'set', an entry per setting; a repeated --group is joined by line breaks.
-switches=" $(kfacstep init --help | sed -n 's/^ *\(--[a-z-]*\) BOOL.*/\1/p' | tr '\n' ' ')"
+switches=" --tf32 $(kfacstep init --help | sed -n 's/^ *\(--[a-z-]*\) BOOL.*/\1/p' | tr '\n' ' ')"
 declare -A set
 parse() {
   local words=() name value
@@ -66,7 +67,7 @@ inherit() {
   for name in "${!now[@]}"; do
     case $name in
       steps | epochs) unset 'set[steps]' 'set[epochs]' ;;
-      threads | device | every | progress | data) ;;
+      threads | device | tf32 | every | progress | data) ;;
       *) [ "${set[$name]-}" = "${now[$name]}" ] ||
         fail "$run was made with $name ${set[$name]-left at its default}, not ${now[$name]}; take another RUNDIR" ;;
     esac
@@ -114,7 +115,7 @@ for name in "${!set[@]}"; do
     MODEL | DATASET | steps | epochs | batch | shuffle | drop-last) ;;
     data | y | length | times | t0 | t1 | split | split-seed | fraction | augment) datagen+=("--$name=$value") ;;
     seed) datagen+=("--seed=$value"); [ -n "${set[weights]-}" ] || init+=("--seed=$value") ;;
-    threads | device) common+=("--$name=$value") ;;
+    threads | device | tf32) common+=("--$name=$value") ;;
     every | progress) kfacstep+=("--$name=$value") ;;
     group) while IFS= read -r g; do init+=("--group=$g"); done <<<"$value" ;;
     *) init+=("--$name=$value") ;;

@@ -3,6 +3,7 @@
 //
 //	ref   float64, naive loops: the specification, the oracle of all tests, and what dtype = "float64" runs on
 //	cpu   float32, vectorised kernels with a portable fallback
+//	cuda  float32, kernels for NVIDIA GPUs
 //
 // Precision belongs to the backend: solver, layers and adjoint are the same code on all of them. Time, step sizes and
 // norms are float64 on the host everywhere.

@@ -27,8 +27,9 @@ type result struct {
 	numbers []float64
 }
 
-// agree runs the same operations on a device and on the reference, and compares the results.
-func agree(t *testing.T, device backend.Backend, do func(s *side)) {
+// agree runs the same operations on a device and on the reference, and compares the results. It must be called by the goroutine
+// that made the device, so cases have names instead of tests of their own.
+func agree(t *testing.T, name string, device backend.Backend, do func(s *side)) {
 	t.Helper()
 	sides := [2]*side{}
 	for i, be := range []backend.Backend{device, ref.New()} {
@@ -38,11 +39,11 @@ func agree(t *testing.T, device backend.Backend, do func(s *side)) {
 		be.Release(mark)
 	}
 	if err := device.Err(); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", name, err)
 	}
 	for i, want := range sides[1].results {
 		got := sides[0].results[i]
-		testkit.Close(t, want.what, got.numbers, want.numbers, 2e-6+1.5e-7*float64(want.terms), 2e-5)
+		testkit.Close(t, name+": "+want.what, got.numbers, want.numbers, 2e-6+1.5e-7*float64(want.terms), 2e-5)
 	}
 }
 
@@ -120,10 +121,9 @@ func TestAffineMapsAgreeWithTheReference(t *testing.T) {
 	be := cuda.NewDevice(t)
 	for _, g := range geometries {
 		for _, n := range []int{1, 16, 19} {
-			t.Run(fmt.Sprintf("%+v, %d samples", g, n), func(t *testing.T) {
-				agree(t, be, func(s *side) { affine(s, g, n) })
-				agree(t, be, func(s *side) { grams(s, g, n) })
-			})
+			name := fmt.Sprintf("%+v, %d samples", g, n)
+			agree(t, name, be, func(s *side) { affine(s, g, n) })
+			agree(t, name, be, func(s *side) { grams(s, g, n) })
 		}
 	}
 }
@@ -197,8 +197,8 @@ func TestMatrixProductsAgreeWithTheReference(t *testing.T) {
 // products are those of two matrices, plain and transposed.
 func products(t *testing.T, be backend.Backend, size [3]int) {
 	for flags := range 4 {
-		agree(t, be, func(s *side) {
-			transA, transB := flags&1 == 1, flags&2 == 2
+		transA, transB := flags&1 == 1, flags&2 == 2
+		agree(t, fmt.Sprintf("%v, transposed %v and %v", size, transA, transB), be, func(s *side) {
 			a, b := tensor.Of(size[0], size[1]), tensor.Of(size[1], size[2])
 			if transA {
 				a = tensor.Of(size[1], size[0])
@@ -208,7 +208,7 @@ func products(t *testing.T, be backend.Backend, size [3]int) {
 			}
 			dst := s.empty(0, tensor.Of(size[0], size[2]))
 			s.Gemm(dst, transA, s.random(0, a), transB, s.random(0, b))
-			s.result(fmt.Sprintf("%v, transposed %v and %v", size, transA, transB), dst, size[1])
+			s.result("product", dst, size[1])
 		})
 	}
 }
@@ -226,15 +226,13 @@ func TestElementwiseOperationsAgreeWithTheReference(t *testing.T) {
 		{"many small samples", 530, tensor.Of(2)},
 	}
 	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) {
-			for _, terms := range []int{0, 1, 3, 9, 16, 17, 35} {
-				agree(t, be, func(s *side) { combinations(s, k.n, k.shape, terms) })
-			}
-			agree(t, be, func(s *side) { elementwise(s, k.n, k.shape) })
-			if k.n > 0 {
-				agree(t, be, func(s *side) { bySample(s, k.n, k.shape) })
-			}
-		})
+		for _, terms := range []int{0, 1, 3, 9, 16, 17, 35} {
+			agree(t, k.name, be, func(s *side) { combinations(s, k.n, k.shape, terms) })
+		}
+		agree(t, k.name, be, func(s *side) { elementwise(s, k.n, k.shape) })
+		if k.n > 0 {
+			agree(t, k.name, be, func(s *side) { bySample(s, k.n, k.shape) })
+		}
 	}
 }
 
@@ -318,7 +316,7 @@ func bySample(s *side, n int, shape tensor.Shape) {
 func TestActivationsFarOut(t *testing.T) {
 	be := cuda.NewDevice(t)
 	far := []float64{-1e30, -200, -89, -30, -9, -1e-20, 0, 1e-20, 9, 30, 89, 200, 1e30}
-	agree(t, be, func(s *side) {
+	agree(t, "far out", be, func(s *side) {
 		x, one, dst := s.Plain(tensor.Of(len(far))), s.Plain(tensor.Of(len(far))), s.empty(0, tensor.Of(len(far)))
 		s.Upload(x, tensor.Buffer{F64: far})
 		ones := make([]float64, len(far))
@@ -339,7 +337,7 @@ func TestActivationsFarOut(t *testing.T) {
 func TestImagesAndVectorsAgreeWithTheReference(t *testing.T) {
 	be := cuda.NewDevice(t)
 	for _, k := range []int{1, 2, 3} {
-		agree(t, be, func(s *side) {
+		agree(t, fmt.Sprintf("windows of %d", k), be, func(s *side) {
 			large, small := tensor.Of(5, 7, 8), tensor.Of(5, 7/k, 8/k)
 			x, y := s.random(19, large), s.empty(19, small)
 			s.AvgPool(y, k, x)
@@ -348,7 +346,7 @@ func TestImagesAndVectorsAgreeWithTheReference(t *testing.T) {
 			s.result("gradient of the average pool", x, 1)
 		})
 	}
-	agree(t, be, func(s *side) {
+	agree(t, "images", be, func(s *side) {
 		x, flat := s.random(19, tensor.Of(5, 7, 8)), s.empty(19, tensor.Of(5*7*8))
 		s.Flatten(flat, x)
 		s.result("flatten", flat, 0)
@@ -357,7 +355,7 @@ func TestImagesAndVectorsAgreeWithTheReference(t *testing.T) {
 	})
 	for _, n := range []int{1, 16, 35} {
 		for _, size := range [][2]int{{1, 1}, {7, 32}, {0, 3}, {5, 0}} {
-			agree(t, be, func(s *side) {
+			agree(t, fmt.Sprintf("%d samples of %v", n, size), be, func(s *side) {
 				x, y, joined := s.random(n, tensor.Of(size[0])), s.random(n, tensor.Of(size[1])), s.empty(n, tensor.Of(size[0]+size[1]))
 				s.Join(joined, x, y)
 				s.result("joined vectors", joined, 0)
@@ -371,7 +369,7 @@ func TestImagesAndVectorsAgreeWithTheReference(t *testing.T) {
 func TestUpdatesAgreeWithTheReference(t *testing.T) {
 	be := cuda.NewDevice(t)
 	for _, size := range []int{1, 35, 20000} {
-		agree(t, be, func(s *side) {
+		agree(t, fmt.Sprintf("%d parameters", size), be, func(s *side) {
 			shape := tensor.Of(size)
 			p, m, v, g, scale := s.random(0, shape), s.random(0, shape), s.random(0, shape), s.random(0, shape), s.random(0, shape)
 			s.Multiply(v, v, v)

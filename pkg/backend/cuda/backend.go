@@ -38,8 +38,13 @@ func (be *Backend) DType() tensor.DType { return tensor.Float32 }
 // come back.
 func (be *Backend) Err() error { return be.err }
 
-// Close frees all memory. The goroutine may then move between threads again.
-func (be *Backend) Close() { be.dev.close() }
+// Close frees all memory. The goroutine may then move between threads again. Closing twice does nothing more.
+func (be *Backend) Close() {
+	if be.dev != nil {
+		be.dev.close()
+		be.dev = nil
+	}
+}
 
 // Batch returns n samples in uninitialised memory.
 func (be *Backend) Batch(n int, sample tensor.Shape) tensor.T {

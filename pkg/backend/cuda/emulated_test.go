@@ -17,7 +17,7 @@ func TestSmallProductsAreCutIntoSlices(t *testing.T) {
 	be := cuda.NewDevice(t)
 	g := backend.Conv{In: 30, Out: 26, H: 6, W: 6, Kernel: 3, Stride: 1, Padding: 1, Time: true, Bias: true}
 	before := be.Launches("fold")
-	agree(t, be, func(s *side) { affine(s, g, 3) })
+	agree(t, "a convolution", be, func(s *side) { affine(s, g, 3) })
 	if be.Launches("fold") < before+4 {
 		t.Errorf("%d sums of slices", be.Launches("fold")-before)
 	}
@@ -29,7 +29,7 @@ func TestLargeProductsGoToCuBLAS(t *testing.T) {
 	if be.Launches("sgemm") != 4 {
 		t.Errorf("%d products of matrices, not 4", be.Launches("sgemm"))
 	}
-	agree(t, be, func(s *side) { affine(s, backend.Linear(180, 190, true, true), 160) })
+	agree(t, "a linear layer", be, func(s *side) { affine(s, backend.Linear(180, 190, true, true), 160) })
 	if be.Launches("sgemm") != 8 {
 		t.Errorf("%d products of a linear layer, not 4", be.Launches("sgemm")-4)
 	}

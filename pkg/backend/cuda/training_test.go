@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"odepipe/pkg/backend"
@@ -122,6 +123,19 @@ func (r *run) check(err error) {
 
 // step does an iteration and returns the states and the gradients, with factors on some steps.
 func (r *run) step(number int64, shape []int) (*wire.Samples, *wire.Set) {
+	r.Helper()
+	states, gradients := r.gradients(number, shape, pipeline.Auto)
+	var end wire.Samples
+	r.check(wire.NewSampleReader(states, wire.Limits{}).Next(&end))
+	var set wire.Set
+	r.check(wire.NewTensorReader(bytes.NewReader(gradients.Bytes()), wire.Limits{}).Next(&set))
+	r.check(pipeline.Train(context.Background(), r.checkpoint, gradients, nil, pipeline.TrainOptions{Backend: r.make, Every: 1}))
+	return &end, set.Clone()
+}
+
+// gradients runs odeforward and odebackward, and returns what they wrote.
+func (r *run) gradients(number int64, shape []int, mode pipeline.SecondOrder) (end *bytes.Reader, out *stream) {
+	r.Helper()
 	var batches, states, gradients stream
 	w := wire.NewSampleWriter(&batches, wire.Header{Kind: wire.Batch})
 	r.check(w.Write(miniBatch(number, shape)))
@@ -129,15 +143,11 @@ func (r *run) step(number int64, shape []int) (*wire.Samples, *wire.Set) {
 	r.withParams(func(p wire.ParamSource) error {
 		return pipeline.Forward(p, &batches, &states, pipeline.ForwardOptions{Backend: r.make, Divergence: pipeline.ModelDivergence})
 	})
-	var end wire.Samples
-	r.check(wire.NewSampleReader(bytes.NewReader(states.Bytes()), wire.Limits{}).Next(&end))
+	end = bytes.NewReader(bytes.Clone(states.Bytes()))
 	r.withParams(func(p wire.ParamSource) error {
-		return pipeline.Backward(p, &states, &gradients, pipeline.BackwardOptions{Backend: r.make})
+		return pipeline.Backward(p, &states, &gradients, pipeline.BackwardOptions{Backend: r.make, SecondOrder: mode, Vectors: 1})
 	})
-	var set wire.Set
-	r.check(wire.NewTensorReader(bytes.NewReader(gradients.Bytes()), wire.Limits{}).Next(&set))
-	r.check(pipeline.Train(context.Background(), r.checkpoint, &gradients, nil, pipeline.TrainOptions{Backend: r.make, Every: 1}))
-	return &end, set.Clone()
+	return end, &gradients
 }
 
 func (r *run) withParams(do func(wire.ParamSource) error) {
@@ -199,7 +209,7 @@ func sameSet(t *testing.T, got, want *wire.Set) {
 
 func TestTenStepsAgreeWithTheProcessor(t *testing.T) {
 	// Not ekfac: a basis of eigenvectors whose eigenvalues are nearly equal is decided by rounding.
-	snopt := map[string]string{"optimizer": "snopt", "lr": "0.03", "freq": "4", "preconditioner": "kfac"}
+	snopt := map[string]string{"optimizer": "snopt", "lr": "0.03", "freq": "4", "preconditioner": "kfac", "factor-step": "0.1"}
 	stages := map[string]string{"optimizer": "snopt", "lr": "0.03", "freq": "4", "preconditioner": "kfac", "factors": "stages"}
 	cases := []struct {
 		name, model string
@@ -239,6 +249,36 @@ func TestTenStepsAgreeWithTheProcessor(t *testing.T) {
 					near(t, w.Name, got.Tensors[i].Value, w.Value)
 				}
 			}
+		})
+	}
+}
+
+func TestWaysToSolveAgreeWithTheProcessor(t *testing.T) {
+	const solver = `solver = { method = "dopri5", rtol = 1e-3, atol = 1e-3 }`
+	cases := []struct {
+		name, solver string // instead of the model's
+		mode         pipeline.SecondOrder
+	}{
+		{"factors of low rank and rows p", solver, pipeline.LowRank},
+		{"Theorem 1", solver, pipeline.Theorem1},
+		{"the adjoint of the adjoint", solver, pipeline.Recursive},
+		{"steps of each sample's own", `solver = { method = "tsit5", control = "sample" }`, pipeline.None},
+		{"an implicit method", `solver = { method = "kvaerno5", rtol = 1e-3, atol = 1e-3 }`, pipeline.None},
+		{"many stages, interpolated", `solver = { method = "dopri8" }` + "\n" + `adjoint = { method = "interpolated" }`, pipeline.None},
+		{"steps of one size, checkpointed", `solver = { method = "rk4", step_size = 0.1 }` + "\n" + `adjoint = { method = "checkpointed", memory = 2 }`, pipeline.None},
+		{"costs of the path", solver + "\nkinetic = 0.1\njacobian = 0.1", pipeline.None},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			cuda.NewDevice(t)
+			text := strings.Replace(pictures, solver, c.solver, 1)
+			var sets [2]wire.Set
+			for i, make := range []func() backend.Backend{func() backend.Backend { return cuda.NewDevice(t) }, func() backend.Backend { return cpu.New(2) }} {
+				r := newRun(t, text, map[string]string{"optimizer": "adam"}, make)
+				_, gradients := r.gradients(0, []int{1, 6, 6}, c.mode)
+				r.check(wire.NewTensorReader(gradients, wire.Limits{}).Next(&sets[i]))
+			}
+			sameSet(t, &sets[0], &sets[1])
 		})
 	}
 }

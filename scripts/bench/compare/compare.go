@@ -13,7 +13,7 @@ import (
 
 // compare runs all workloads with all optimizers; messages has a line for each.
 func (b *bench) compare(ctx context.Context, o options, dir string, messages io.Writer) (*report, error) {
-	r := &report{Threads: o.threads, Cores: runtime.NumCPU(), CPU: processor(), Rounds: o.rounds}
+	r := &report{Threads: o.threads, Device: o.device, Cores: runtime.NumCPU(), CPU: processor(), Rounds: o.rounds}
 	if o.python != "none" {
 		versions, err := torchVersions(ctx, o.python)
 		if err != nil {

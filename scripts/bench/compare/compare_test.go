@@ -142,7 +142,7 @@ func TestOneshot(t *testing.T) {
 }
 
 func TestWrongUsage(t *testing.T) {
-	for _, args := range [][]string{{"cirle"}, {"--rounds=0"}, {"--threads=-1"}, {"--nothing"}, {"circle", "--optimizer=snopt-paper", "--python=none", "--root=" + checkout}} {
+	for _, args := range [][]string{{"cirle"}, {"--rounds=0"}, {"--threads=-1"}, {"--device=tpu"}, {"--device=cuda", "--oneshot"}, {"--nothing"}, {"circle", "--optimizer=snopt-paper", "--python=none", "--root=" + checkout}} {
 		if err := run(context.Background(), args, io.Discard, io.Discard); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v", args, err)
 		}

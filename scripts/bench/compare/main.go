@@ -27,6 +27,7 @@ type options struct {
 	rounds     int
 	steps      int
 	threads    int
+	device     string
 	optimizers []string
 	python     string
 	json       string
@@ -58,7 +59,7 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{root: o.root, threads: o.threads}
+	b := &bench{root: o.root, threads: o.threads, device: o.device}
 	if o.oneshot {
 		return b.oneshot(ctx, o, dir, out)
 	}
@@ -82,6 +83,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 2, "so many rounds: `N` times ours, then PyTorch's")
 	f.IntVar(&o.steps, "steps", 0, "count `N` ordinary iterations a round; 0: the workload's own number, ten minutes in all")
 	f.IntVar(&o.threads, "threads", 2, "compute with `N` threads on both sides")
+	f.StringVar(&o.device, "device", "cpu", "compute on `DEVICE`, cpu or cuda, on both sides")
 	f.StringSliceVar(&o.optimizers, "optimizer", []string{"adam", "snopt"}, "the optimizers `NAME,...` with the settings of the presets; mnist has snopt-paper too")
 	f.StringVar(&o.python, "python", "python3", "the `PYTHON` interpreter that has torch and torchdiffeq; none for ours alone")
 	f.StringVar(&o.json, "json", "", "write everything to `FILE` as JSON")
@@ -98,6 +100,9 @@ func parse(args []string, out io.Writer) (options, error) {
 	}
 	if o.rounds < 1 || o.steps < 0 || o.threads < 1 || len(o.optimizers) == 0 {
 		return o, fmt.Errorf("%w: --rounds and --threads are 1 or more, --steps 0 or more, --optimizer is not empty", errUsage)
+	}
+	if o.device != "cpu" && (o.device != "cuda" || o.oneshot) {
+		return o, fmt.Errorf("%w: --device is cpu or, without --oneshot, cuda", errUsage)
 	}
 	names := f.Args()
 	if len(names) == 0 {

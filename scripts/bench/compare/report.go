@@ -24,6 +24,7 @@ func (x number) MarshalJSON() ([]byte, error) {
 type report struct {
 	Torch   string        `json:"torch"` // versions; empty where it did not run
 	Threads int           `json:"threads"`
+	Device  string        `json:"device"`
 	Cores   int           `json:"cores"`
 	CPU     string        `json:"cpu"`
 	Rounds  int           `json:"rounds"`
@@ -33,7 +34,7 @@ type report struct {
 
 // write prints the tables.
 func (r *report) write(out io.Writer) error {
-	fmt.Fprintf(out, "%s, %d threads, %d rounds; best matrix product %.1f GFLOP/s\n", r.CPU, r.Threads, r.Rounds, float64(r.Product))
+	fmt.Fprintf(out, "%s, %d threads, on %s, %d rounds; best matrix product of the processor %.1f GFLOP/s\n", r.CPU, r.Threads, r.Device, r.Rounds, float64(r.Product))
 	if r.Torch != "" {
 		fmt.Fprintln(out, r.Torch)
 	}

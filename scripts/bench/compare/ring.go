@@ -36,6 +36,7 @@ var stages = []string{"odeforward", "odebackward", "kfacstep"}
 type bench struct {
 	root    string // the checkout
 	threads int
+	device  string
 	python  string // empty where the other side does not run
 }
 
@@ -78,7 +79,7 @@ func (b *bench) ring(ctx context.Context, w *workload, in inputs, checkpoint, di
 		}
 	}
 	c := newCrew(ctx)
-	threads := "--threads=" + strconv.Itoa(b.threads)
+	threads, device := "--threads="+strconv.Itoa(b.threads), "--device="+b.device
 	batchOut, batchIn := c.pipe()
 	stateOut, stateIn := c.pipe()
 	gradientOut, gradientIn := c.pipe()
@@ -87,9 +88,9 @@ func (b *bench) ring(ctx context.Context, w *workload, in inputs, checkpoint, di
 	backwardOut, backwardIn := c.pipe()
 	const third = "/dev/fd/3"
 	c.add(nil, batchIn, nil, b.program("datagen"), w.datagen(in, "--count="+strconv.Itoa(total), threads)...)
-	c.add(batchOut, stateIn, []*os.File{forwardOut}, b.program("odeforward"), "--divergence=model", "--params="+third, "--log="+log("odeforward"), threads)
-	c.add(stateOut, gradientIn, []*os.File{backwardOut}, b.program("odebackward"), "--params="+third, "--log="+log("odebackward"), threads)
-	c.add(gradientOut, paramsIn, nil, b.program("kfacstep"), "--checkpoint="+checkpoint, "--every="+strconv.Itoa(total), "--log="+log("kfacstep"), threads)
+	c.add(batchOut, stateIn, []*os.File{forwardOut}, b.program("odeforward"), "--divergence=model", "--params="+third, "--log="+log("odeforward"), threads, device)
+	c.add(stateOut, gradientIn, []*os.File{backwardOut}, b.program("odebackward"), "--params="+third, "--log="+log("odebackward"), threads, device)
+	c.add(gradientOut, paramsIn, nil, b.program("kfacstep"), "--checkpoint="+checkpoint, "--every="+strconv.Itoa(total), "--log="+log("kfacstep"), threads, device)
 	c.add(paramsOut, backwardIn, []*os.File{forwardIn}, "tee", third)
 	p, err := c.measure()
 	if err != nil {

@@ -32,6 +32,7 @@ type job struct {
 	Batch     int            `json:"batch"`
 	Steps     int            `json:"steps"`
 	Threads   int            `json:"threads"`
+	Device    string         `json:"device"`
 	Optimizer torchOptimizer `json:"optimizer"`
 }
 
@@ -76,7 +77,7 @@ func (w *workload) forTorch(r recipe) torchOptimizer {
 
 // torch trains with PyTorch, from the same weights on the same mini-batches.
 func (b *bench) torch(ctx context.Context, w *workload, r recipe, in inputs, weights, dir string, total int) (passage, error) {
-	j := job{Weights: weights, X: in.X, Y: in.Y, Probes: in.Probes, Batch: w.preset.Batch, Steps: total, Threads: b.threads, Optimizer: w.forTorch(r)}
+	j := job{Weights: weights, X: in.X, Y: in.Y, Probes: in.Probes, Batch: w.preset.Batch, Steps: total, Threads: b.threads, Device: b.device, Optimizer: w.forTorch(r)}
 	if err := toml.Unmarshal([]byte(w.preset.Text()), &j.Model); err != nil {
 		return passage{}, err
 	}

@@ -3,8 +3,8 @@
     train.py JOB.json
 
 writes a JSON line for each step: step, seconds, loss, nfe_forward, nfe_backward, refresh. A job has the keys model (a
-model file), weights (safetensors), x, y, probes (.npy; y and probes where there are any), batch, steps, threads and
-optimizer. Batches are consecutive rows.
+model file), weights (safetensors), x, y, probes (.npy; y and probes where there are any), batch, steps, threads, device
+and optimizer. Batches are consecutive rows.
 """
 
 import json
@@ -104,6 +104,9 @@ def main():
     with open(sys.argv[1]) as f:
         job = json.load(f)
     torch.set_num_threads(job["threads"])
+    device = job["device"]
+    if device != "cpu":
+        torch.set_default_device(device)
     model = Model(job["model"])
     parameters = dict(model.named_parameters())
     with torch.no_grad():
@@ -121,9 +124,11 @@ def main():
         began = time.perf_counter()
         if probes is not None:
             for block, field in enumerate(model.fields):
-                field.probe = torch.from_numpy(np.array(probes[step, block]))
-        targets = None if y is None else torch.from_numpy(np.array(y[rows])).long()
-        loss, forward, backward = iterate(model, optimizer, torch.from_numpy(np.array(x[rows])), targets, refresh)
+                field.probe = torch.from_numpy(np.array(probes[step, block])).to(device)
+        targets = None if y is None else torch.from_numpy(np.array(y[rows])).long().to(device)
+        loss, forward, backward = iterate(model, optimizer, torch.from_numpy(np.array(x[rows])).to(device), targets, refresh)
+        if device != "cpu":
+            torch.cuda.synchronize()
         seconds = time.perf_counter() - began
         print(json.dumps({"step": step, "seconds": seconds, "loss": loss, "nfe_forward": forward, "nfe_backward": backward,
                           "refresh": refresh}), flush=True)
