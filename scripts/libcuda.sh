@@ -13,6 +13,7 @@ set -euo pipefail
 dir=$(realpath -m -- "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mkdir -p "$dir"
+command -v gcc >/dev/null || { echo "libcuda.sh: there is no gcc" >&2; exit 3; }
 include=${CUDA_HOME:-/usr}/include
 if ! grep -q '^#define CUDA_VERSION 1[12]' "$include/cuda.h" 2>/dev/null; then
   python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --target "$dir/pip" nvidia-cuda-runtime-cu11==11.8.89 ||

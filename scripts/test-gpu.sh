@@ -67,6 +67,7 @@ run() {
 case ${1-} in
   --build) build "$(realpath -m -- "${2:?DIR}")" ;;
   --emulate)
+    command -v g++ >/dev/null || fail "there is no g++" 3
     all=$(mktemp -d)
     trap 'rm -rf "$all"' EXIT
     build "$all"

@@ -24,8 +24,12 @@ var (
 	kernels90 string
 )
 
-// pinnedBytes is the size of the copies from the device that go through memory the driver need not lock first.
-const pinnedBytes = 1 << 16
+// pinnedBytes is the size of the host memory that the device reads and writes itself. Copies of up to a sixteenth of it go that way:
+// those to the device do not wait then for what comes before them, those from it take no detour.
+const (
+	pinnedBytes = 1 << 20
+	smallCopy   = pinnedBytes / 16
+)
 
 // driver is the device behind NVIDIA's driver. All its work is in the default stream, in order.
 type driver struct {
@@ -34,6 +38,7 @@ type driver struct {
 	functions  map[string]cu.Function
 	chunks     []cu.DevicePtr
 	pinned     unsafe.Pointer
+	waiting    int              // bytes at the start of pinned that copies to the device may still read
 	parameters []unsafe.Pointer // of the launch in hand
 	blas       *blas
 }
@@ -124,13 +129,27 @@ func (d *driver) launch(kernel string, grid [3]int, threads int, arguments []uin
 	return function.Launch(grid[0], grid[1], grid[2], threads, 1, 1, 0, cu.Stream{}, d.parameters)
 }
 
-// write copies from memory that is not locked: the driver has taken its own copy of it when it returns.
+// write copies through pinned memory, or waits until the driver has taken a copy of its own.
 func (d *driver) write(dst uintptr, src unsafe.Pointer, bytes int) error {
-	return cu.MemcpyHtoD(cu.DevicePtr(dst), src, int64(bytes))
+	if bytes > smallCopy {
+		return cu.MemcpyHtoD(cu.DevicePtr(dst), src, int64(bytes))
+	}
+	if d.waiting+bytes > pinnedBytes {
+		if err := cu.Synchronize(); err != nil {
+			return err
+		}
+		d.waiting = 0
+	}
+	staged := unsafe.Add(d.pinned, d.waiting)
+	d.waiting += (bytes + 63) / 64 * 64
+	copy(unsafe.Slice((*byte)(staged), bytes), unsafe.Slice((*byte)(src), bytes))
+	return cu.MemcpyHtoDAsync(cu.DevicePtr(dst), staged, int64(bytes), cu.Stream{})
 }
 
+// read comes, on the device, after all copies to it, so it may use their pinned memory.
 func (d *driver) read(dst unsafe.Pointer, src uintptr, bytes int) error {
-	if bytes > pinnedBytes {
+	d.waiting = 0
+	if bytes > smallCopy {
 		return cu.MemcpyDtoH(dst, cu.DevicePtr(src), int64(bytes))
 	}
 	if err := cu.MemcpyDtoH(d.pinned, cu.DevicePtr(src), int64(bytes)); err != nil {

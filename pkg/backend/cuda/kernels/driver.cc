@@ -97,6 +97,8 @@ int cuMemcpyHtoD_v2(void *to, const void *from, size_t bytes) {
     return SUCCESS;
 }
 
+int cuMemcpyHtoDAsync_v2(void *to, const void *from, size_t bytes, void *) { return cuMemcpyHtoD_v2(to, from, bytes); }
+
 int cuMemcpyDtoH_v2(void *to, const void *from, size_t bytes) {
     if (!hasContext) return INVALID_CONTEXT;
     memcpy(to, from, bytes);
