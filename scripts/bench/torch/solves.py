@@ -76,7 +76,7 @@ class Flow(Field):
         self.evaluations += 1
         differentiable = torch.is_grad_enabled()
         with torch.enable_grad():
-            x = state[0] if state[0].requires_grad else state[0].detach().requires_grad_(True)
+            x = state[0] if differentiable else state[0].detach().requires_grad_(True)
             f = self.run(t, x)
             if self.probe is None:
                 trace = self.trace(f, x, differentiable)
