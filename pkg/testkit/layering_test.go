@@ -13,7 +13,7 @@ var levels = [][]string{
 	{"tensor"},
 	{"backend", "backend/cpu/toomcook"},
 	{"backend/ref", "backend/cpu", "backend/cuda", "eigen", "wire"},
-	{"ode", "nn", "kfac", "loss", "dataset"},
+	{"ode", "nn", "kfac", "loss", "dataset", "peek"},
 	{"adjoint", "optim"},
 	{"model"},
 	{"pipeline"},

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -44,28 +43,18 @@ func ReadCheckpoint(path string, l Limits) (*Checkpoint, error) {
 // readCheckpoint reads a checkpoint from a regular file, or, through r, from one that comes as a stream and has to be
 // kept in memory.
 func readCheckpoint(f *os.File, r io.Reader, l Limits) (*Checkpoint, error) {
-	info, err := f.Stat()
+	at, size, err := whole(f, r, l)
 	if err != nil {
 		return nil, err
 	}
-	if info.Mode().IsRegular() {
-		return DecodeCheckpoint(f, info.Size(), l)
-	}
-	most := l.orDefault().Body
-	all, err := io.ReadAll(io.LimitReader(r, most+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(all)) > most {
-		return nil, fmt.Errorf("file of more than %d bytes: %w", most, ErrLimit)
-	}
-	return DecodeCheckpoint(bytes.NewReader(all), int64(len(all)), l)
+	return DecodeCheckpoint(at, size, l)
 }
 
 // DecodeCheckpoint reads a checkpoint from size bytes. Its errors are those of ReadCheckpoint.
 func DecodeCheckpoint(r io.ReaderAt, size int64, l Limits) (*Checkpoint, error) {
-	t, footer, err := newFileReader(r, size, l)
-	if err != nil {
+	t := &TensorReader{seen: map[key]struct{}{}}
+	var err error
+	if t.source, err = fileSource(r, size, l, tensorKinds, t.table); err != nil {
 		return nil, err
 	}
 	c := &Checkpoint{}
@@ -87,9 +76,6 @@ func DecodeCheckpoint(r io.ReaderAt, size int64, l Limits) (*Checkpoint, error) 
 	case nil:
 		return nil, fmt.Errorf("checkpoint of more than one batch: %w", ErrCorrupt)
 	default:
-		return nil, err
-	}
-	if err = footer.agrees(t.source.guard); err != nil {
 		return nil, err
 	}
 	return c, nil

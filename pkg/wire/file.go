@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+
+	"github.com/apache/arrow/go/v15/arrow"
 )
 
 // An Arrow file is a stream between a head and a footer that says again what the stream holds:
@@ -105,14 +107,15 @@ func (f *footer) agrees(g *guard) error {
 	return nil
 }
 
-// newFileReader makes a reader of the stream within a file, and the footer to compare it with.
-func newFileReader(r io.ReaderAt, size int64, l Limits) (*TensorReader, *footer, error) {
+// fileSource makes the source of the stream within a file; at its end the footer is compared with it.
+func fileSource(r io.ReaderAt, size int64, l Limits, kinds []Kind, table func(*arrow.Schema) error) (source, error) {
 	f, err := readFooter(r, size, l)
 	if err != nil {
-		return nil, nil, err
+		return source{}, err
 	}
 	length := f.at - fileHead
-	t := NewTensorReader(io.NewSectionReader(r, fileHead, length), l)
-	t.source.guard.file, t.source.guard.left = true, length
-	return t, &f, nil
+	s := newSource(io.NewSectionReader(r, fileHead, length), l, kinds, table)
+	s.guard.file, s.guard.left = true, length
+	s.footer = &f
+	return s, nil
 }

@@ -50,6 +50,8 @@ type guard struct {
 	file    bool  // the stream lies in a file, whose footer begins at its end: no marker is needed
 	outline outline
 
+	nullable bool // columns may have nulls, as the trace's errors
+
 	count  int    // messages so far
 	blocks []span // where the record batches lie, of a file
 	at     int64  // position in the stream
@@ -109,7 +111,7 @@ func (g *guard) next() error {
 	case g.count == 0:
 		g.outline, err = readSchema(header)
 	default:
-		g.rows, g.cells, err = checkBatch(g.cells[:0], header, length, g.outline.columns)
+		g.rows, g.cells, err = checkBatch(g.cells[:0], header, length, g.outline.columns, g.nullable)
 	}
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ var (
 	sampleKinds = []Kind{Batch, State}
 	tensorKinds = []Kind{Gradient, Params}
 	traceKinds  = []Kind{Trace}
+	allKinds    = []Kind{Batch, State, Gradient, Params, Trace}
 )
 
 // Header is what a stream says about itself once, in the metadata of its schema.

@@ -2,7 +2,7 @@ package wire
 
 import "fmt"
 
-// The part of Arrow's metadata that the two tables use, with the numbers of its flatbuffer schemas (Message.fbs,
+// The part of Arrow's metadata that the tables use, with the numbers of its flatbuffer schemas (Message.fbs,
 // Schema.fbs). Whatever passes these checks is read without going out of bounds.
 
 // Types of a message's header, fields' types and floating-point precisions.
@@ -13,6 +13,7 @@ const (
 	typeInt           = 2
 	typeFloatingPoint = 3
 	typeUtf8          = 5
+	typeBool          = 6
 	typeList          = 12
 	typeFixedSizeList = 16
 
@@ -28,6 +29,7 @@ const (
 	text                   // validity, offsets, data
 	list                   // validity, offsets, then the items
 	fixedList              // validity, then the items
+	bits                   // validity, data of one bit each
 )
 
 // layout is the physical layout of a column.
@@ -54,7 +56,7 @@ func message(v *view) (header table, kind int64, bodyLength int64) {
 
 // readSchema returns the outline of a Schema table.
 //
-// It returns ErrCorrupt if it is not well-formed, and ErrTable if it has types that neither table uses.
+// It returns ErrCorrupt if it is not well-formed, and ErrTable if it has types that no table uses.
 func readSchema(schema table) (outline, error) {
 	var o outline
 	if schema.number(0, 2) != 0 {
@@ -107,6 +109,8 @@ func readField(field table, depth int) (layout, error) {
 		}
 	case typeUtf8:
 		l = layout{form: text}
+	case typeBool:
+		l = layout{form: bits}
 	case typeList:
 		l, nested = layout{form: list}, true
 	case typeFixedSizeList:
@@ -143,6 +147,8 @@ type cells struct {
 	items  int64  // of all lists
 	ends   extent // length+1 offsets of text and lists, as int32
 	data   extent // bytes of text, numbers of anything else
+	valid  extent // bit i tells whether row i is a number, if there are nulls
+	nulls  int64
 }
 
 // numbers is how many elements the data hold, of a column that is not text.
@@ -164,20 +170,22 @@ type batch struct {
 	buffersLeft    int   //
 	body           int64 // bytes of the body
 	bytesLeft      int64 // of which not described by a buffer yet
+	nullable       bool  // columns may have nulls
+	nulls          int64 // of the last node
 	cells          []cells
 }
 
 // checkBatch compares a RecordBatch table and the length of its body with the columns: rows, nodes and buffers are
-// those of the columns, no column has nulls, buffers lie within the body, hold what the lengths need, and together are
+// those of the columns, no column has nulls unless nullable, buffers lie within the body, hold what the lengths need, and together are
 // not larger than it. It returns the rows, and appends to all where the columns lie.
 //
 // It returns ErrCorrupt if not, and ErrTable for a compressed body.
-func checkBatch(all []cells, header table, body int64, columns []layout) (int64, []cells, error) {
+func checkBatch(all []cells, header table, body int64, columns []layout, nullable bool) (int64, []cells, error) {
 	if _, compressed := header.child(3); compressed {
 		return 0, all, fmt.Errorf("compressed: %w", ErrTable)
 	}
 	rows := header.number(0, 8)
-	b := batch{view: header.view, body: body, bytesLeft: body, cells: all}
+	b := batch{view: header.view, body: body, bytesLeft: body, nullable: nullable, cells: all}
 	b.nodes, b.nodesLeft = header.vector(1, 16)
 	b.buffers, b.buffersLeft = header.vector(2, 16)
 	if rows < 0 || rows > body {
@@ -198,7 +206,7 @@ func checkBatch(all []cells, header table, body int64, columns []layout) (int64,
 // column checks one column of a given number of rows.
 func (b *batch) column(l *layout, rows int64) bool {
 	length, ok := b.node()
-	b.last().length = length
+	b.last().length, b.last().nulls = length, b.nulls
 	return ok && length == rows && b.data(l, length)
 }
 
@@ -207,12 +215,18 @@ func (b *batch) last() *cells { return &b.cells[len(b.cells)-1] }
 
 // data checks the buffers of a column of a given length, which is at most the bytes of the body.
 func (b *batch) data(l *layout, length int64) bool {
-	if !b.buffer(0, nil) { // validity: there are no nulls, so whatever it holds is not read
+	validity := int64(0) // without nulls, whatever it holds is not read
+	if b.nulls > 0 {
+		validity = (length + 7) / 8
+	}
+	if !b.buffer(validity, &b.last().valid) {
 		return false
 	}
 	switch l.form {
 	case fixedWidth:
 		return b.buffer(length*int64(l.width), &b.last().data)
+	case bits:
+		return b.buffer((length+7)/8, &b.last().data)
 	case text:
 		return b.offsets(length) && b.buffer(0, &b.last().data)
 	case list:
@@ -226,16 +240,17 @@ func (b *batch) data(l *layout, length int64) bool {
 	return length <= b.body/int64(l.size) && b.column(l.items, length*int64(l.size))
 }
 
-// node takes the next node: the length of a column without nulls.
+// node takes the next node: the length of a column, without nulls unless they are allowed.
 func (b *batch) node() (length int64, ok bool) {
 	if b.nodesLeft == 0 {
 		return 0, false
 	}
 	length = int64(b.view.unsigned(b.nodes, 8))
-	nulls := b.view.unsigned(b.nodes+8, 8)
+	b.nulls = int64(b.view.unsigned(b.nodes+8, 8))
 	b.nodes += 16
 	b.nodesLeft--
-	return length, nulls == 0 && length >= 0 && length <= b.body
+	sound := b.nulls == 0 || b.nullable && 0 < b.nulls && b.nulls <= length
+	return length, sound && length >= 0 && length <= b.body
 }
 
 // offsets takes the next buffer, which holds the length+1 offsets of lists or strings; none at all if there are none.

@@ -67,7 +67,7 @@ func TestHeadersThatDoNotFitTheirBody(t *testing.T) {
 			was := int64(binary.LittleEndian.Uint64(meta[at:]))
 			binary.LittleEndian.PutUint64(meta[at:], uint64(c.value(was, body)))
 			header, _, _ = message(newView(meta))
-			switch _, _, err := checkBatch(nil, header, body, o.columns); {
+			switch _, _, err := checkBatch(nil, header, body, o.columns, false); {
 			case c.wellFormed && err != nil:
 				t.Error(err)
 			case !c.wellFormed && !errors.Is(err, ErrCorrupt):

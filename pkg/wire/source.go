@@ -15,6 +15,7 @@ type source struct {
 	guard   *guard
 	kinds   []Kind
 	table   func(*arrow.Schema) error // takes the schema over, if it is that of the table
+	footer  *footer                   // of a file, which the batches must agree with
 	header  Header
 	opened  bool
 	broken  error // of open
@@ -58,6 +59,11 @@ func (s *source) next() error {
 	s.batches++
 	if s.err = s.guard.read(); s.err != nil && s.err != io.EOF {
 		return s.fail(s.err)
+	}
+	if s.err == io.EOF && s.footer != nil {
+		if err := s.footer.agrees(s.guard); err != nil {
+			s.err = err
+		}
 	}
 	return s.err
 }

@@ -173,8 +173,8 @@ func TestTraceEndsOnlyByClose(t *testing.T) {
 			t.Fatalf("a trace broken after %d bytes ends as a whole one", room)
 		}
 	}
-	wants(t, readSamples(bytes.NewReader(whole), wire.Limits{}), wire.ErrTable)
-	wants(t, readTensors(bytes.NewReader(whole), wire.Limits{}), wire.ErrTable)
+	wants(t, readSamples(bytes.NewReader(whole), wire.Limits{}), wire.ErrKind)
+	wants(t, readTensors(bytes.NewReader(whole), wire.Limits{}), wire.ErrKind)
 }
 
 func TestTraceIsWrittenAsItComes(t *testing.T) {

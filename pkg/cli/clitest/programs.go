@@ -11,7 +11,7 @@ import (
 )
 
 // names are those of all programs.
-var names = []string{"datagen", "odeforward", "odebackward", "kfacstep", "evalmodel"}
+var names = []string{"datagen", "odeforward", "odebackward", "kfacstep", "evalmodel", "arrowpeek"}
 
 // Main is the TestMain of a program's package: it puts the program, and the others as they are built, onto the path.
 func Main(m *testing.M, name string, main func()) {
