@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Draws runs of scripts/train.sh.
 #
-#   scripts/plot.sh curves  [-o PICTURE] RUNDIR...                                     training loss over wall-clock time
+#   scripts/plot.sh curves  [-o PICTURE] RUNDIR...                                     loss, accuracy, evaluations, step size, t1, damping, gradient
 #   scripts/plot.sh density [-o PICTURE] RUNDIR [--data DATASET] [--lo X,Y] [--hi X,Y]  a flow of two features: data, samples, density
 #
+# Curves stand over steps and over wall-clock time. Runs whose commands differ in the seed alone are one curve, their mean,
+# with a band from the lowest to the highest. RUNDIR/evaluations.jsonl, evalmodel's lines with a "step" each, adds the test
+# loss and accuracy; RUNDIR/trace.arrow, the file of 'odeforward --trace', the step size.
 # PICTURE is a .png, .svg or .pdf, by default curves.png or density.png in the last RUNDIR. DATASET is by default the one
 # that the run was trained on. Needs Go.
 set -euo pipefail
