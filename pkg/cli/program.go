@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -43,6 +44,7 @@ const garbagePercent = 10
 
 // run is Main without the exit.
 func (p Program) run(args []string) (status int) {
+	p.Commands = append(slices.Clip(p.Commands), p.completion())
 	p, args = p.resolve(args)
 	c := &Context{name: p.Name}
 	defer func() {
@@ -128,6 +130,9 @@ func (p Program) flagSets(c *Context) (own, common *Flags) {
 	return own, common
 }
 
+// release is the tag that an executable was made from, set by the linker; empty: what Go knows of the source.
+var release string
+
 // version is the line that --version prints: name, project, version of the source, toolchain, platform.
 func (p Program) version() string {
 	source := "unknown version"
@@ -135,6 +140,9 @@ func (p Program) version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		toolchain = info.GoVersion
 		source = strings.Trim(info.Main.Version, "()")
+	}
+	if release != "" {
+		source = release
 	}
 	return fmt.Sprintf("%s (odepipe) %s, %s", p.Name, source, toolchain)
 }
