@@ -3,13 +3,16 @@
 #
 #   scripts/train.sh MODEL DATASET RUNDIR [--steps N | --epochs E] [--batch B] [--seed S] [--optimizer O]
 #                    [settings of the optimizer] [--data DIR] [--y F] [--split S] [--every N] [--threads N]
-#                    [--device D] [--tf32]
+#                    [--device D] [--tf32] [--retries N] [--on-nonfinite fail|skip] [--dump DIR]
 #
 # MODEL is a preset ('kfacstep presets') or a TOML file; DATASET a name that 'datagen list' shows, or a .npy or .csv file.
 # RUNDIR gets checkpoint.arrow, log.jsonl, model.toml and command, the line that repeats the run. A RUNDIR with a
 # checkpoint is resumed, settings left out are those of its command; settings that contradict it are an error.
 # --split, --split-seed, --fraction, --shuffle, --drop-last, --augment, --length, --times, --t0, --t1 are datagen's.
 # Everything else, such as --lr=0.01 or --group='fc.*=adam', goes to 'kfacstep init'. Ctrl-C and SIGTERM save first.
+# --retries=N: a run that fails numerically (status 3) begins again from its last checkpoint with 10 times the damping
+# eps, which it keeps, at most N times. --on-nonfinite=skip leaves out steps that kfacstep cannot take; --dump=DIR keeps
+# what repeats a failure.
 # Exit status: that of the stage that failed first; 2 wrong usage; 128 + n after signal n.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -39,8 +42,8 @@ parse() {
     name=${name#--}
     case $name in
       group) value=${set[group]+${set[group]}$'\n'}$value ;;
-      data | y | length | times | t0 | t1 | weights) value=$(realpath -m -- "$value") ;;
-      steps | epochs | every) [[ $value =~ ^[0-9]+$ ]] || fail "--$name $value: it must be a whole number" 2 ;;
+      data | y | length | times | t0 | t1 | weights | dump) value=$(realpath -m -- "$value") ;;
+      steps | epochs | every | retries) [[ $value =~ ^[0-9]+$ ]] || fail "--$name $value: it must be a whole number" 2 ;;
     esac
     set[$name]=$value
   done
@@ -67,7 +70,7 @@ inherit() {
   for name in "${!now[@]}"; do
     case $name in
       steps | epochs) unset 'set[steps]' 'set[epochs]' ;;
-      threads | device | tf32 | every | progress | data) ;;
+      threads | device | tf32 | every | progress | data | retries | on-nonfinite | dump) ;;
       *) [ "${set[$name]-}" = "${now[$name]}" ] ||
         fail "$run was made with $name ${set[$name]-left at its default}, not ${now[$name]}; take another RUNDIR" ;;
     esac
@@ -101,7 +104,7 @@ exec {lock}<"$run"
 [ ! -e "$run/checkpoint.arrow" ] || inherit
 
 # What the stages get.
-datagen=() common=() init=() kfacstep=()
+datagen=() common=() init=() kfacstep=() solving=()
 read -r batch epochs droplast <<<"$(kfacstep presets | awk -v m="${set[MODEL]}" '$1 == m {print $2, $3, $4}')"
 datagen+=(--batch="${set[batch]-${batch:-128}}" --shuffle="${set[shuffle]-true}" --drop-last="${set[drop-last]-${droplast:-true}}")
 case ${set[DATASET]} in
@@ -116,7 +119,9 @@ for name in "${!set[@]}"; do
     data | y | length | times | t0 | t1 | split | split-seed | fraction | augment) datagen+=("--$name=$value") ;;
     seed) datagen+=("--seed=$value"); [ -n "${set[weights]-}" ] || init+=("--seed=$value") ;;
     threads | device | tf32) common+=("--$name=$value") ;;
-    every | progress) kfacstep+=("--$name=$value") ;;
+    every | progress | on-nonfinite) kfacstep+=("--$name=$value") ;;
+    dump) solving+=("--dump=$value"); [ "${set[on-nonfinite]-}" = skip ] || kfacstep+=("--dump=$value") ;;
+    retries) ;;
     group) while IFS= read -r g; do init+=("--group=$g"); done <<<"$value" ;;
     *) init+=("--$name=$value") ;;
   esac
@@ -158,7 +163,7 @@ launch() {
   local name=$1 in=$2 out=$3
   shift 3
   {
-    trap : TERM
+    trap : TERM HUP
     code=0
     "$@" <"$in" >"$out" 2>&"$messages" || code=$?
     echo "$name $code" >&"$report"
@@ -194,8 +199,8 @@ trap 'interrupt 15' TERM
 exec {report}<>"$ring/ended" {messages}<>"$ring/messages" {ended}<"$ring/ended"
 relay <"$ring/messages" {messages}>&- &
 launch datagen /dev/null "$ring/batch" datagen "${datagen[@]}"
-launch odeforward "$ring/batch" "$ring/state" odeforward --divergence=model --params="$ring/forward" "${common[@]}"
-launch odebackward "$ring/state" "$ring/gradient" odebackward --params="$ring/backward" "${common[@]}"
+launch odeforward "$ring/batch" "$ring/state" odeforward --divergence=model --params="$ring/forward" "${solving[@]}" "${common[@]}"
+launch odebackward "$ring/state" "$ring/gradient" odebackward --params="$ring/backward" "${solving[@]}" "${common[@]}"
 launch kfacstep "$ring/gradient" "$ring/params" \
   kfacstep --checkpoint="$run/checkpoint.arrow" --log="$run/log.jsonl" "${kfacstep[@]}" "${common[@]}"
 launch tee "$ring/params" "$ring/backward" tee "$ring/forward"
@@ -209,6 +214,8 @@ while read -r name code <&"$ended"; do
   ends[$name]=$code
   [ "$code" -ne 0 ] && [ $first -eq 0 ] || continue
   first=$code
+  # At a numerical failure kfacstep is not to save what a stage could not compute with: SIGHUP, which it does not catch.
+  [ "$code" -ne 3 ] || [ $signal -ne 0 ] || kill -HUP -- "-${group[kfacstep]}" 2>/dev/null || true
   stop "${group[@]}"
 done
 rm -f "$run"/.checkpoint.arrow.*
@@ -226,8 +233,16 @@ for name in "${!ends[@]}"; do
   esac
 done
 if [ -n "$cause" ] && [ "${ends[$cause]-0}" -ne 0 ]; then
-  sed -n "/^$cause: /p" "$ring/complaints" >&2
-  exit "${ends[$cause]}"
+  first=${ends[$cause]}
+  sed -i "/^$cause: /!d" "$ring/complaints"
 fi
 cat "$ring/complaints" >&2
-exit $first
+tried=${ODEPIPE_RETRIED-0}
+[ $first -eq 3 ] && [ $tried -lt "${set[retries]-0}" ] || exit $first
+
+# Once more, with raised damping. What the next attempt does not know by itself it has from the run's command.
+kfacstep raise --checkpoint="$run/checkpoint.arrow" --factor=10 || exit 3
+echo "train.sh: warning: begins again from the last checkpoint with 10 times the damping, time $((tried + 1)) of ${set[retries]}" >&2
+rm -rf "$ring"
+exec {lock}<&- {ended}<&-
+ODEPIPE_RETRIED=$((tried + 1)) exec "$root/scripts/train.sh" "${set[MODEL]}" "${set[DATASET]}" "$run"

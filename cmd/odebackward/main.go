@@ -14,7 +14,7 @@ func main() { cli.Main(program()) }
 // options are the flags as given.
 type options struct {
 	pipeline.BackwardOptions
-	params, mode, factors, terminal, terms, trace string
+	params, mode, factors, terminal, terms, trace, dump string
 }
 
 func program() cli.Program {
@@ -48,6 +48,7 @@ func (o *options) define(f *cli.Flags) {
 	f.IntVar(&o.Vectors, "vectors", 0, "of recursive: estimate the Hessian's diagonal for all parameters from `N` products; 0 writes dense Hessians of the ODE blocks")
 	f.BoolVar(&o.Check, "check", false, "compute the gradient again in float64 by differentiating the forward solve's steps; write the relative error as scalars check, check.<parameter>")
 	cli.TraceFlag(f, &o.trace)
+	cli.DumpFlag(f, &o.dump)
 }
 
 // check finds flags that contradict each other or have no effect.
@@ -109,7 +110,7 @@ func (o *options) run(c *cli.Context, _ []string) error {
 	}
 	o.Trace = trace.Writer()
 	progress := c.Progress(-1, "mini-batches")
-	o.Backend = c.Backend
+	o.Backend, o.Dump = c.Backend, c.Dump(o.dump, "params")
 	o.Done = func(r pipeline.BatchRecord) {
 		c.Log(r)
 		progress.Advance(1, fmt.Sprintf("loss %.4f", r.Loss))

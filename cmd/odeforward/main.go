@@ -11,7 +11,7 @@ import (
 func main() { cli.Main(program()) }
 
 func program() cli.Program {
-	var params, divergence, trace string
+	var params, divergence, trace, dump string
 	var o pipeline.ForwardOptions
 	return cli.Program{
 		Name:    "odeforward",
@@ -24,6 +24,7 @@ func program() cli.Program {
 			cli.Choice(f, &divergence, "divergence", "auto", pipeline.Divergences,
 				"of flows: as the model says, exactly by all unit vectors, or auto: exact but on a training split")
 			cli.TraceFlag(f, &trace)
+			cli.DumpFlag(f, &dump)
 		},
 		Run: func(c *cli.Context, _ []string) error {
 			stage, err := c.Stage(params, o.Limits)
@@ -37,7 +38,7 @@ func program() cli.Program {
 			}
 			o.Trace, o.Divergence = file.Writer(), pipeline.Divergence(divergence)
 			progress := c.Progress(-1, "mini-batches")
-			o.Backend = c.Backend
+			o.Backend, o.Dump = c.Backend, c.Dump(dump, "params")
 			o.Done = func(r pipeline.BatchRecord) {
 				c.Log(r)
 				progress.Advance(1, fmt.Sprintf("loss %.4f", r.Loss))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"odepipe/pkg/pipeline"
 )
 
 // Exit statuses, as the contract fixes them.
@@ -23,17 +25,15 @@ func (e *usageError) Error() string { return e.text }
 // Usage makes the error for a wrong flag or argument: exit status 2 and a pointer to --help.
 func Usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// statusOf maps an error to the exit status. An error is a numerical failure if one it wraps has a method
-// Numerical() bool that says so.
+// statusOf maps an error to the exit status.
 func statusOf(err error) int {
 	var usage *usageError
-	var numerical interface{ Numerical() bool }
 	switch {
 	case err == nil:
 		return statusDone
 	case errors.As(err, &usage):
 		return statusUsage
-	case errors.As(err, &numerical) && numerical.Numerical():
+	case pipeline.Numerical(err):
 		return statusNumerical
 	}
 	return statusFailed

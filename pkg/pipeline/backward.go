@@ -23,6 +23,7 @@ type BackwardOptions struct {
 	Check       bool     // compare the gradient with the checkpointed one in float64
 	Limits      wire.Limits
 	Trace       io.Writer         // for a row of every attempted step; nil: none
+	Dump        *Dump             // for the mini-batch of a numerical failure; nil: none
 	Done        func(BatchRecord) // called after each mini-batch; may be nil
 }
 
@@ -122,16 +123,20 @@ func (b *backward) run(source *input, writer *wire.TensorWriter, params wire.Par
 		record := BatchRecord{Step: step, Wait: watch.lap()}
 		b.out.Step = step
 		mark := b.be.Mark()
+		keep := func(err error) error {
+			err = fmt.Errorf("mini-batch %d: %w", step, err)
+			return b.options.Dump.keep(err, "odebackward", step, paramsContent(params, set), samplesContent(source.header, &batch, step))
+		}
 		record.Loss, err = b.batch(&batch, set)
 		if traced := b.tracer.write(step); err == nil { // a failed solve's steps are the ones to look at
 			err = traced
 		}
 		if err != nil {
-			return fmt.Errorf("mini-batch %d: %w", step, err)
+			return keep(err)
 		}
 		record.Compute = watch.lap()
 		if err := writer.Write(&b.out); err != nil {
-			return fmt.Errorf("mini-batch %d: %w", step, err)
+			return keep(err)
 		}
 		b.be.Release(mark)
 		record.Write = watch.lap()

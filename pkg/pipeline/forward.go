@@ -23,6 +23,7 @@ type ForwardOptions struct {
 	PathCosts   bool       // write <block>.kinetic and <block>.jacobian for every block, not only where they are part of the loss
 	Divergence  Divergence // of flows
 	Trace       io.Writer  // for a row of every attempted step; nil: none
+	Dump        *Dump      // for the mini-batch of a numerical failure; nil: none
 	Limits      wire.Limits
 	Done        func(BatchRecord) // called after each mini-batch; may be nil
 }
@@ -69,7 +70,7 @@ func Forward(params wire.ParamSource, in io.Reader, out io.WriteCloser, o Forwar
 	f := &forward{be: be, net: n, keepInitial: o.KeepInitial, pathCosts: o.PathCosts, exact: o.Divergence.exact(source.header.Split), host: hostBuffers{dtype: n.Spec.DType},
 		tracer: newTracer(o.Trace, own, wire.Forward)}
 	writer := wire.NewSampleWriter(out, own)
-	if err := f.run(source, writer, params, o.Done); err != nil {
+	if err := f.run(source, writer, params, o.Dump, o.Done); err != nil {
 		return err
 	}
 	if err := out.Close(); err != nil {
@@ -104,7 +105,7 @@ type forward struct {
 	out         wire.Samples
 }
 
-func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.ParamSource, done func(BatchRecord)) error {
+func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.ParamSource, dump *Dump, done func(BatchRecord)) error {
 	var batch wire.Samples
 	watch := stopwatch{time.Now()}
 	for k := 0; ; k++ {
@@ -134,7 +135,8 @@ func (f *forward) run(source *input, writer *wire.SampleWriter, params wire.Para
 			err = traced
 		}
 		if err != nil {
-			return fmt.Errorf("mini-batch %d: %w", step, err)
+			err = fmt.Errorf("mini-batch %d: %w", step, err)
+			return dump.keep(err, "odeforward", step, paramsContent(params, set), samplesContent(source.header, &batch, step))
 		}
 		record.Loss, record.Compute = mean(f.out.Column("loss").Value), watch.lap()
 		if err := writer.Write(&f.out); err != nil {

@@ -23,6 +23,8 @@ type TrainOptions struct {
 	Threads int // for eigendecompositions
 	Every   int64
 	Limits  wire.Limits
+	Skip    bool             // steps that fail numerically, instead of ending with their error
+	Dump    *Dump            // for the gradients of a numerical failure; nil: none
 	Done    func(StepRecord) // called after each step; may be nil
 }
 
@@ -45,6 +47,9 @@ type StepRecord struct {
 
 	T1       map[string]float64 `json:"t1,omitempty"` // of the ODE blocks at this step, where it is trained or drawn
 	Warnings []string           `json:"warnings,omitempty"`
+
+	Skipped string `json:"skipped,omitempty"` // why the step was skipped; loss, norms and lr are then not to be looked at
+	Skips   int64  `json:"skips,omitempty"`   // steps skipped so far, this one included
 }
 
 // Init makes the checkpoint of step 0: initial values drawn with seed, or read from a safetensors file.
@@ -87,8 +92,13 @@ func Init(spec *model.Spec, s optim.Settings, seed uint64, weights string, be fu
 
 // Train applies each step of a gradient stream to the checkpoint at path, and writes the parameters of every step, the
 // first one's as it begins, unless out is nil. It saves after every o.Every steps, at the end of the stream, and when
-// ctx ends; a stream that breaks leaves the checkpoint as last saved.
+// ctx ends; a stream that breaks leaves the checkpoint as last saved. It returns wire.ErrInUse if another process is at it.
 func Train(ctx context.Context, path string, in io.Reader, out io.Writer, o TrainOptions) error {
+	lock, err := wire.LockCheckpoint(path)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	c, err := wire.ReadCheckpoint(path, o.Limits)
 	if err != nil {
 		return err
@@ -102,7 +112,10 @@ func Train(ctx context.Context, path string, in io.Reader, out io.Writer, o Trai
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	r := &ring{trainer: t, path: path, saved: t.step, options: o, watch: stopwatch{time.Now()}}
+	r := &ring{trainer: t, lock: lock, dtype: c.DType, saved: t.step, options: o, watch: stopwatch{time.Now()}}
+	if o.Skip || o.Dump != nil {
+		r.before = t.opt.NewSnapshot()
+	}
 	if out != nil {
 		r.writer = wire.NewTensorWriter(out, wire.Header{Kind: wire.Params, Model: c.Model, ModelSHA256: c.ModelSHA256, Extra: map[string]string{keyOptimizer: c.Extra[keyOptimizer]}}, c.DType)
 		if err := r.writer.Write(t.paramSet()); err != nil {
@@ -115,12 +128,15 @@ func Train(ctx context.Context, path string, in io.Reader, out io.Writer, o Trai
 // ring is Train at work.
 type ring struct {
 	*trainer
-	path    string
-	saved   int64 // step of the file
+	lock    *wire.Lock // of the file
+	saved   int64      // step of the file
 	writer  *wire.TensorWriter
 	options TrainOptions
 	watch   stopwatch
 	saving  float64 // seconds of a save after the last record
+	dtype   tensor.DType
+	before  *optim.Snapshot // of the last step; nil where nobody goes back
+	skips   int64
 }
 
 // arrival is one step's gradients, or the end of them. The reader waits for done before it reuses their memory.
@@ -195,7 +211,7 @@ func (r *ring) run(ctx context.Context, arrivals <-chan arrival) error {
 func (r *ring) apply(set *wire.Set) error {
 	wait := r.watch.lap()
 	refresh, t1 := r.opt.Wants(r.step), r.movingTimes()
-	report, err := r.advance(set)
+	skipped, report, err := r.attempt(set)
 	if err != nil {
 		return err
 	}
@@ -207,7 +223,7 @@ func (r *ring) apply(set *wire.Set) error {
 	}
 	if r.options.Done != nil {
 		record := StepRecord{Step: set.Step, LR: report.LR, Seconds: r.saving + wait + compute + r.watch.lap(), Wait: wait, Compute: compute,
-			GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Damping: report.Damping, KLScale: report.KLScale, T1: t1, Warnings: report.Warnings}
+			GradNorm: report.GradNorm, UpdateNorm: report.UpdateNorm, Refresh: refresh, Damping: report.Damping, KLScale: report.KLScale, T1: t1, Warnings: report.Warnings, Skipped: skipped, Skips: r.skips}
 		record.Loss, _ = set.Scalar("loss")
 		for name, field := range map[string]*int64{"epoch": &record.Epoch, "nfe_forward": &record.NFEForward, "nfe_backward": &record.NFEBackward} {
 			v, _ := set.Scalar(name)
@@ -222,6 +238,26 @@ func (r *ring) apply(set *wire.Set) error {
 	err = r.save()
 	r.saving = r.watch.lap()
 	return err
+}
+
+// attempt takes one step. A numerical failure is skipped, with the reason, where the options say so: parameters and state
+// stay as they were and the step counts. Else it is dumped, where they say that.
+func (r *ring) attempt(set *wire.Set) (skipped string, report optim.Report, err error) {
+	if r.before != nil {
+		r.before.Take()
+	}
+	report, err = r.advance(set)
+	if err == nil || r.before == nil || !Numerical(err) {
+		return "", report, err
+	}
+	r.before.Restore()
+	if r.options.Skip {
+		r.step++
+		r.skips++
+		return err.Error(), report, nil
+	}
+	c := r.checkpoint()
+	return "", report, r.options.Dump.keep(err, "kfacstep", set.Step, c.Encode, gradientContent(c.Header, set, r.dtype))
 }
 
 // movingTimes are the t1 of the ODE blocks at the trainer's step if they are trained or drawn, else nil.
@@ -242,7 +278,7 @@ func (r *ring) save() error {
 	if r.saved == r.step {
 		return nil
 	}
-	if err := r.checkpoint().Save(r.path); err != nil {
+	if err := r.lock.Save(r.checkpoint()); err != nil {
 		return err
 	}
 	r.saved = r.step

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -31,7 +32,7 @@ func replace(path string, write func(io.Writer) error) error {
 		return err
 	}
 	folder, name := filepath.Split(path)
-	temporary := filepath.Join(folder, fmt.Sprintf(".%s.%016x", name, rand.Uint64()))
+	temporary := filepath.Join(folder, temporaryName(name))
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
@@ -47,6 +48,15 @@ func replace(path string, write func(io.Writer) error) error {
 		return errors.Join(err, os.Remove(temporary))
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// temporaryName is a new name of a temporary file for a file of the name: that, hidden, and 16 hexadecimal digits.
+func temporaryName(name string) string { return fmt.Sprintf(".%s.%016x", name, rand.Uint64()) }
+
+// isTemporary tells whether an entry of the folder is a temporary file for a file of the name.
+func isTemporary(entry, name string) bool {
+	digits, found := strings.CutPrefix(entry, "."+name+".")
+	return found && len(digits) == 16 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 // resolve follows symbolic links to the last path, which need not exist.
