@@ -214,8 +214,11 @@ while read -r name code <&"$ended"; do
   ends[$name]=$code
   [ "$code" -ne 0 ] && [ $first -eq 0 ] || continue
   first=$code
-  # At a numerical failure kfacstep is not to save what a stage could not compute with: SIGHUP, which it does not catch.
-  [ "$code" -ne 3 ] || [ $signal -ne 0 ] || kill -HUP -- "-${group[kfacstep]}" 2>/dev/null || true
+  # What a stage could not compute with is not to be saved: kfacstep gets SIGHUP, which it does not catch.
+  if [ "$code" -lt 128 ] && [ $signal -eq 0 ]; then
+    kill -HUP -- "-${group[kfacstep]}" 2>/dev/null || true
+    unset 'group[kfacstep]'
+  fi
   stop "${group[@]}"
 done
 rm -f "$run"/.checkpoint.arrow.*

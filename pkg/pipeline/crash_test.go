@@ -117,7 +117,7 @@ func strike(t *testing.T, folder string, after time.Duration, rng *rand.Rand) bl
 	if left := r.stages(); len(left) > 0 {
 		t.Fatalf("after %s: processes left: %v", b.dealt, left)
 	}
-	if b.status != 0 && !slices.Contains([]int{130, 137, 143}, b.status) || bytes.Contains(r.stderr.Bytes(), []byte("internal error")) {
+	if b.status != 0 && !slices.Contains([]int{1, 130, 137, 143}, b.status) || bytes.Contains(r.stderr.Bytes(), []byte("internal error")) {
 		t.Fatalf("after %s: exit status %d\n%s", b.dealt, b.status, r.stderr.String())
 	}
 	if b.status != 0 && b.dealt == "" {
