@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One training iteration by separate processes, plain Arrow files in between.
 #
-#   scripts/iterate.sh CHECKPOINT DATASET STEP [--batch B] [--seed S] [--data DIR] [--y F] [--threads N] [--device D] [--tf32]
+#   scripts/iterate.sh CHECKPOINT DATASET STEP [--batch B] [--seed S] [--data DIR] [--y F] [--threads N] [--device D] [--cpu K] [--tf32]
 #
 # DATASET is a name that 'datagen list' shows, or a .npy or .csv file. CHECKPOINT must be at step STEP; it is advanced
 # by one. With KEEP=1 the files of the iteration stay in CHECKPOINT's folder as step-STEP.batch.arrow, .state.arrow,
@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
     *) echo "iterate.sh: unexpected argument '$1'" >&2; exit 2 ;;
   esac
   case $name in
-    --threads | --device | --tf32) common+=("$name=$value") ;;
+    --threads | --device | --cpu | --tf32) common+=("$name=$value") ;;
     *) data+=("$name=$value") ;;
   esac
 done

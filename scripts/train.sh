@@ -3,7 +3,7 @@
 #
 #   scripts/train.sh MODEL DATASET RUNDIR [--steps N | --epochs E] [--batch B] [--seed S] [--optimizer O]
 #                    [settings of the optimizer] [--data DIR] [--y F] [--split S] [--every N] [--threads N]
-#                    [--device D] [--tf32] [--retries N] [--on-nonfinite fail|skip] [--dump DIR]
+#                    [--device D] [--cpu K] [--tf32] [--retries N] [--on-nonfinite fail|skip] [--dump DIR]
 #
 # MODEL is a preset ('kfacstep presets') or a TOML file; DATASET a name that 'datagen list' shows, or a .npy or .csv file.
 # RUNDIR gets checkpoint.arrow, log.jsonl, model.toml and command, the line that repeats the run. A RUNDIR with a
@@ -70,7 +70,7 @@ inherit() {
   for name in "${!now[@]}"; do
     case $name in
       steps | epochs) unset 'set[steps]' 'set[epochs]' ;;
-      threads | device | tf32 | every | progress | data | retries | on-nonfinite | dump) ;;
+      threads | device | cpu | tf32 | every | progress | data | retries | on-nonfinite | dump) ;;
       *) [ "${set[$name]-}" = "${now[$name]}" ] ||
         fail "$run was made with $name ${set[$name]-left at its default}, not ${now[$name]}; take another RUNDIR" ;;
     esac
@@ -118,7 +118,7 @@ for name in "${!set[@]}"; do
     MODEL | DATASET | steps | epochs | batch | shuffle | drop-last) ;;
     data | y | length | times | t0 | t1 | split | split-seed | fraction | augment) datagen+=("--$name=$value") ;;
     seed) datagen+=("--seed=$value"); [ -n "${set[weights]-}" ] || init+=("--seed=$value") ;;
-    threads | device | tf32) common+=("--$name=$value") ;;
+    threads | device | cpu | tf32) common+=("--$name=$value") ;;
     every | progress | on-nonfinite) kfacstep+=("--$name=$value") ;;
     dump) solving+=("--dump=$value"); [ "${set[on-nonfinite]-}" = skip ] || kfacstep+=("--dump=$value") ;;
     retries) ;;

@@ -7,12 +7,14 @@ import (
 
 	"odepipe/pkg/cli"
 	"odepipe/pkg/pipeline"
+	"odepipe/pkg/wire"
 )
 
 func main() { cli.Main(program()) }
 
 func program() cli.Program {
 	var by, path string
+	var limits wire.Limits
 	return cli.Program{
 		Name:    "evalmodel",
 		Purpose: "Print the loss, accuracy and number of evaluations of a model over all samples of a stream.",
@@ -20,13 +22,17 @@ func program() cli.Program {
 		Define: func(f *cli.Flags) {
 			cli.Choice(f, &by, "by", "all", []string{"all", "class"}, "add the figures of each true class")
 			f.StringVar(&path, "predictions", "", "write a CSV `FILE` with a row per sample: index, loss, and the true and predicted class")
+			cli.LimitFlags(f, &limits)
 		},
 		Run: func(c *cli.Context, _ []string) error {
+			if err := cli.CheckLimits(limits); err != nil {
+				return err
+			}
 			in, err := c.Input()
 			if err != nil {
 				return err
 			}
-			o := pipeline.EvaluateOptions{ByClass: by == "class"}
+			o := pipeline.EvaluateOptions{ByClass: by == "class", Limits: limits}
 			var csv *predictions
 			if path != "" {
 				if csv, err = newPredictions(path); err != nil {

@@ -30,6 +30,7 @@ func program() cli.Program {
 			cli.Choice(f, &mishap, "on-nonfinite", "fail", []string{"fail", "skip"},
 				"at a numerical failure: fail with status 3, or leave the parameters as they are, warn, and go on with the next step")
 			cli.DumpFlag(f, &dump)
+			cli.LimitFlags(f, &o.Limits)
 		},
 		Run: func(c *cli.Context, _ []string) error {
 			if o.Every < 1 {
@@ -38,6 +39,9 @@ func program() cli.Program {
 			o.Skip, o.Dump = mishap == "skip", c.Dump(dump, "checkpoint")
 			if o.Skip && o.Dump != nil {
 				return cli.Usage("--dump has no effect with --on-nonfinite=skip")
+			}
+			if err := cli.CheckLimits(o.Limits); err != nil {
+				return err
 			}
 			return train(c, checkpoint, o)
 		},

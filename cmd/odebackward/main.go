@@ -49,6 +49,8 @@ func (o *options) define(f *cli.Flags) {
 	f.BoolVar(&o.Check, "check", false, "compute the gradient again in float64 by differentiating the forward solve's steps; write the relative error as scalars check, check.<parameter>")
 	cli.TraceFlag(f, &o.trace)
 	cli.DumpFlag(f, &o.dump)
+	cli.LimitFlags(f, &o.Limits)
+	cli.WaitFlag(f, &o.Limits)
 }
 
 // check finds flags that contradict each other or have no effect.

@@ -25,6 +25,8 @@ func program() cli.Program {
 				"of flows: as the model says, exactly by all unit vectors, or auto: exact but on a training split")
 			cli.TraceFlag(f, &trace)
 			cli.DumpFlag(f, &dump)
+			cli.LimitFlags(f, &o.Limits)
+			cli.WaitFlag(f, &o.Limits)
 		},
 		Run: func(c *cli.Context, _ []string) error {
 			stage, err := c.Stage(params, o.Limits)

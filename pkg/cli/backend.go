@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,23 @@ func (c *Context) Backend(d tensor.DType) (backend.Backend, error) {
 	case d == tensor.Float64:
 		return ref.New(), nil
 	}
-	return cpu.New(c.Threads), nil
+	return c.processor()
+}
+
+// processor computes with the kernels that --cpu names, if the processor has them.
+func (c *Context) processor() (backend.Backend, error) {
+	if c.kernels == "auto" {
+		return cpu.New(c.Threads), nil
+	}
+	if err := os.Setenv("ODEPIPE_CPU", c.kernels); err != nil {
+		return nil, err
+	}
+	be := cpu.New(c.Threads)
+	if got := be.Kernels(); got != c.kernels {
+		be.Close()
+		return nil, Usage("--cpu %s: this processor has none of these kernels, the best are %s", c.kernels, got)
+	}
+	return be, nil
 }
 
 // parseDevice reads --device, accepts what this build can compute on, and checks --tf32 against it.

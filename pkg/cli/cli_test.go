@@ -102,6 +102,15 @@ func act(c *cli.Context, action string, rate float64, mode string) error {
 			Loss cli.Number `json:"loss"`
 		}{0.25})
 		c.Log(struct{}{})
+	case "rotate":
+		for step := range 3 {
+			if step == 1 {
+				if err := os.Rename("run.jsonl", "run.jsonl.1"); err != nil {
+					return err
+				}
+			}
+			c.Log(map[string]any{"step": step})
+		}
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type Context struct {
 	deviceName    string
 	device        device
 	tf32          bool
+	kernels       string
 	progressMode  string
 	logPath       string
 	help, version bool
@@ -36,9 +37,11 @@ func (c *Context) define(f *Flags) {
 	f.IntVar(&c.Threads, "threads", 0, "compute with `N` threads; 0 takes all cores available")
 	f.StringVar(&c.deviceName, "device", "cpu", "compute on `DEVICE`: cpu, or cuda[:N] where the build has it")
 	f.BoolVar(&c.tf32, "tf32", false, "on a GPU, let large matrix products round their factors to TF32")
+	Choice(f, &c.kernels, "cpu", "auto", []string{"auto", "avx512", "avx2", "generic"},
+		"kernels of the processor; auto: the fastest it has, or none above what ODEPIPE_CPU names")
 	Choice(f, &c.progressMode, "progress", "auto", []string{"auto", "always", "never"},
 		"progress on standard error; auto: on a terminal, and only the last program of a pipeline")
-	f.StringVar(&c.logPath, "log", "", "append JSON lines to `FILE`")
+	f.StringVar(&c.logPath, "log", "", "append JSON lines to `FILE`; when it was renamed they go to a new one")
 	f.BoolVarP(&c.Quiet, "quiet", "q", false, "say nothing but errors")
 	f.BoolVarP(&c.Verbose, "verbose", "v", false, "say more")
 	f.BoolVarP(&c.help, "help", "h", false, "print this help")

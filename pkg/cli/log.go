@@ -21,7 +21,8 @@ func (x Number) MarshalJSON() ([]byte, error) {
 }
 
 // Log appends one line to --log, if that was given: the JSON object of record, a map[string]any or a struct, behind the
-// time and the program's name. A line is one write at the file's end, so that several programs can share a log.
+// time and the program's name. A line is one write at the file's end, so that several programs can share a log, and
+// goes to a new file of the name when the old one was renamed.
 // The first failure stops logging and becomes the program's error when it is otherwise done.
 //
 // It panics if record cannot be written as a JSON object.
@@ -41,7 +42,29 @@ func (c *Context) Log(record any) {
 		line = append(line, ',')
 	}
 	line = append(line, body[1:]...)
-	_, c.logErr = c.log.Write(append(line, '\n'))
+	if c.logErr = c.follow(); c.logErr == nil {
+		_, c.logErr = c.log.Write(append(line, '\n'))
+	}
+}
+
+// follow opens the log anew when the file of its name is another one or gone: it was rotated. Devices and pipes stay.
+func (c *Context) follow() error {
+	own, err := c.log.Stat()
+	if err != nil || !own.Mode().IsRegular() {
+		return err
+	}
+	if there, err := os.Stat(c.logPath); err == nil && os.SameFile(own, there) {
+		return nil
+	}
+	if err := c.log.Close(); err != nil {
+		return err
+	}
+	c.log, err = openAppending(c.logPath)
+	return err
+}
+
+func openAppending(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
 }
 
 // finite copies the fields with their float64 values made Numbers.
@@ -64,7 +87,7 @@ func (c *Context) openLog() error {
 	case "-":
 		return Usage("--log -: standard output carries the result; name a file, or /dev/stderr")
 	}
-	file, err := os.OpenFile(c.logPath, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	file, err := openAppending(c.logPath)
 	if err != nil {
 		return fmt.Errorf("--log: %w", err)
 	}

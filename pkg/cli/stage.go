@@ -27,6 +27,9 @@ func (c *Context) Stage(params string, limits wire.Limits) (Stage, error) {
 	case "-":
 		return Stage{}, Usage("--params -: standard input carries the samples; name a file or a FIFO")
 	}
+	if err := CheckLimits(limits); err != nil {
+		return Stage{}, err
+	}
 	in, err := c.Input()
 	if err != nil {
 		return Stage{}, err

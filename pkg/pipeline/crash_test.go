@@ -114,8 +114,9 @@ func strike(t *testing.T, folder string, after time.Duration, rng *rand.Rand) bl
 		t.Fatalf("after %s: the run does not end\n%s", b.dealt, r.stderr.String())
 	}
 	b.status = r.command.ProcessState.ExitCode()
-	if left := r.stages(); len(left) > 0 {
-		t.Fatalf("after %s: processes left: %v", b.dealt, left)
+	r.until("no process is left after "+b.dealt, func() bool { return len(r.stages()) == 0 })
+	if strings.HasPrefix(b.dealt, "train.sh ") && b.status == -1 {
+		return b // it died of the signal itself, before there was anything to be saved
 	}
 	if b.status != 0 && !slices.Contains([]int{1, 130, 137, 143}, b.status) || bytes.Contains(r.stderr.Bytes(), []byte("internal error")) {
 		t.Fatalf("after %s: exit status %d\n%s", b.dealt, b.status, r.stderr.String())

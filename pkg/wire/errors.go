@@ -12,6 +12,7 @@ var (
 	ErrLimit     = errors.New("wire: larger than the limit")
 	ErrChecksum  = errors.New("wire: checksum differs from the data")
 	ErrVersion   = errors.New("wire: unknown version")
+	ErrNobody    = errors.New("wire: a FIFO without a writer")
 	ErrKind      = errors.New("wire: wrong kind of stream")
 	ErrTable     = errors.New("wire: not the columns of the table")
 )

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow/ipc"
@@ -16,6 +17,8 @@ import (
 type Limits struct {
 	Metadata int64 // bytes of a message's metadata, where a schema holds the model; default 4 MiB
 	Body     int64 // bytes of a batch; default 16 GiB
+
+	Opening time.Duration // how long OpenParams waits for somebody to open a FIFO for writing; default a minute
 }
 
 func (l Limits) orDefault() Limits {
@@ -24,6 +27,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.Body == 0 {
 		l.Body = 16 << 30
+	}
+	if l.Opening == 0 {
+		l.Opening = time.Minute
 	}
 	return l
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"odepipe/pkg/tensor"
 )
@@ -27,7 +28,7 @@ type ParamSource interface {
 // one set per batch; if it comes from a program, from a pipe or FIFO, it is opened and read on the side as fast as it
 // comes and kept until Next asks: then no order in which the programs of a ring read and write can block them.
 //
-// It returns what opening returned. Everything else that can be wrong is returned, with the path, by Header and Next,
+// It returns what opening returned. ErrNobody comes from Header and Next if nobody opens a FIFO for writing in time. Everything else that can be wrong is returned, with the path, by Header and Next,
 // as TensorReader and ReadCheckpoint do; ErrKind for a stream of other things than parameters.
 func OpenParams(path string, l Limits) (ParamSource, error) {
 	if path == "-" {
@@ -118,6 +119,7 @@ type ahead struct {
 	free   *Set  // given before that: its memory is for the next copy
 	err    error // what comes after the queue
 	closed bool
+	alarm  *time.Timer // while nobody has opened the other end
 }
 
 var _, _ ParamSource = (*params)(nil), (*ahead)(nil)
@@ -125,6 +127,14 @@ var _, _ ParamSource = (*params)(nil), (*ahead)(nil)
 func readAhead(path string, open func() (*os.File, error), l Limits) *ahead {
 	a := &ahead{}
 	a.news = sync.NewCond(&a.mu)
+	patience := l.orDefault().Opening
+	a.alarm = time.AfterFunc(patience, func() {
+		a.tell(func() {
+			if a.file == nil && a.err == nil {
+				a.err = fmt.Errorf("%s: no program has opened it for writing within %v: %w", path, patience, ErrNobody)
+			}
+		})
+	})
 	go a.read(path, open, l)
 	return a
 }
@@ -136,6 +146,7 @@ func (a *ahead) read(path string, open func() (*os.File, error), l Limits) {
 		a.tell(func() { a.err = err })
 		return
 	}
+	a.alarm.Stop()
 	closed := false
 	if a.tell(func() { a.file, closed = f, a.closed }); closed {
 		f.Close()
