@@ -50,6 +50,21 @@ func TestTablesAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
+func TestFilesThatPagesNameExist(t *testing.T) {
+	named := regexp.MustCompile("`((?:pkg|cmd|scripts)/[a-z0-9_/.-]+)`|\\]\\(([a-z]+\\.md)\\)")
+	for name, text := range pages(t) {
+		for _, match := range named.FindAllStringSubmatch(text, -1) {
+			path := match[1]
+			if path == "" {
+				path = filepath.Join("docs", match[2])
+			}
+			if _, err := os.Stat(filepath.Join(testkit.Root(t), path)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
 var block = regexp.MustCompile("(?ms)^```(sh|python)\n(.*?)^```$")
 
 // TestCommandsOfThePagesRun runs the blocks of every page in their order, in a folder of its own that looks like a checkout
