@@ -142,7 +142,16 @@ if [ ! -e "$run/checkpoint.arrow" ]; then
 else
   remember
 fi
-done=$(kfacstep show --checkpoint="$run/checkpoint.arrow" | sed 's/.*"step":\([0-9]*\).*/\1/')
+# settle: removes what a killed run may have left, a half-written checkpoint, and a log that is ahead of the whole one. It
+# leaves the checkpoint's step in 'done'.
+settle() {
+  rm -f "$run"/.checkpoint.arrow.*
+  done=$(kfacstep show --checkpoint="$run/checkpoint.arrow" | sed 's/.*"step":\([0-9]*\).*/\1/')
+  [ -e "$run/log.jsonl" ] || return 0
+  awk -v done="$done" 'match($0, /"step":[0-9]+/) && substr($0, RSTART + 7, RLENGTH - 7) + 0 < done + 0' \
+    "$run/log.jsonl" >"$run/.log" && mv "$run/.log" "$run/log.jsonl" || { rm -f "$run/.log"; return 1; }
+}
+settle
 datagen+=(--start-step="$done")
 if [ -n "${set[steps]-}" ]; then
   [ "$done" -lt "${set[steps]}" ] || exit 0
@@ -150,11 +159,6 @@ if [ -n "${set[steps]-}" ]; then
 else
   datagen+=(--epochs="${set[epochs]-${epochs:-1}}")
 fi
-# A killed run may have left a half-written checkpoint, and a log that is ahead of the whole one.
-rm -f "$run"/.checkpoint.arrow.*
-awk -v done="$done" 'match($0, /"step":[0-9]+/) && substr($0, RSTART + 7, RLENGTH - 7) + 0 < done + 0' \
-  "$run/log.jsonl" >"$run/.log"
-mv "$run/.log" "$run/log.jsonl"
 
 # launch NAME IN OUT COMMAND...: starts a stage in a process group of its own, out of reach of the terminal's Ctrl-C;
 # reports on 'ended' how it ended.
@@ -221,7 +225,7 @@ while read -r name code <&"$ended"; do
   fi
   stop "${group[@]}"
 done
-rm -f "$run"/.checkpoint.arrow.*
+settle || true # the next start does it again
 case $signal-${ends[kfacstep]-} in
   0-*) ;;
   *-0 | *-143) exit $((128 + signal)) ;; # saved
