@@ -68,6 +68,9 @@ func (r *report) times(out io.Writer) {
 			if row.Ratio != nil {
 				value = row.Ratio.Value
 				spread = fmt.Sprintf("%.3f..%.3f", row.Ratio.Min, row.Ratio.Max)
+				if run.Disturbed {
+					spread += " disturbed"
+				}
 				theirs = fmt.Sprintf("%g + %g", row.Theirs[0], row.Theirs[1])
 				if row.Differ {
 					theirs += " differ"

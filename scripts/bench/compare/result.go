@@ -22,6 +22,7 @@ type comparison struct {
 	Memory    memory    `json:"memory"`
 	Losses    [2]number `json:"first_losses"`
 	Overhead  number    `json:"overhead_over_adam"` // amortised over the period, a share; null where it is not known
+	Disturbed bool      `json:"disturbed"`          // by other programs
 	Notes     []string  `json:"notes"`
 
 	work work
@@ -119,7 +120,7 @@ func (c *comparison) noteOthers() {
 			share[side] = max(share[side], p.Others)
 		}
 	}
-	if max(share[0], share[1]) > busyShare {
+	if c.Disturbed = max(share[0], share[1]) > busyShare; c.Disturbed {
 		c.Notes = append(c.Notes, fmt.Sprintf("other programs took up to %.0f %% of the processors beside ours, %.0f %% beside PyTorch: times are disturbed", 100*share[0], 100*share[1]))
 	}
 }

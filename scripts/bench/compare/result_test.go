@@ -44,10 +44,11 @@ func TestRowsAreOfTheStepsThatCount(t *testing.T) {
 func TestWhatDiffersIsSaid(t *testing.T) {
 	c := comparison{Ours: []passage{steps(1, 14)}, Torch: []passage{steps(2, 20)}, Factors: "stages"}
 	c.Ours[0].Steps[0].Loss = 2.001
+	c.Torch[0].Others = 0.25
 	c.summarise()
-	want := []string{"the first losses differ", "evaluations of ordinary iterations differ", "evaluations of refresh iterations differ",
+	want := []string{"other programs took up to 0 % of the processors beside ours, 25 % beside PyTorch: times are disturbed", "the first losses differ", "evaluations of ordinary iterations differ", "evaluations of refresh iterations differ",
 		"ours samples factors at the stages, PyTorch on a grid"}
-	if !slices.Equal(c.Notes, want) {
+	if !c.Disturbed || !slices.Equal(c.Notes, want) {
 		t.Errorf("notes %q, expected %q", c.Notes, want)
 	}
 }
