@@ -77,8 +77,16 @@ func middle(rounds []passage, kind string, pick func(step) float64) float64 {
 }
 
 func milliseconds(s step) float64 { return 1e3 * s.Seconds }
-func forwards(s step) float64     { return float64(s.NFEForward) }
-func backwards(s step) float64    { return float64(s.NFEBackward) }
+func waiting(s step) float64 {
+	rest := s.Seconds
+	for _, compute := range s.Compute {
+		rest -= compute
+	}
+	return 1e3 * rest
+}
+
+func forwards(s step) float64  { return float64(s.NFEForward) }
+func backwards(s step) float64 { return float64(s.NFEBackward) }
 
 // summarise makes the rows, the memory and the notes of a run from its passages, of which there is at least one of ours.
 func (c *comparison) summarise() {
@@ -139,11 +147,10 @@ func largest(rounds []passage) map[string]int64 {
 func (c *comparison) row(kind string) row {
 	w := row{Kind: kind, Ours: number(middle(c.Ours, kind, milliseconds)), Torch: number(math.NaN()), GFLOP: number(math.NaN()), Rate: number(math.NaN()),
 		Evaluations: [2]float64{middle(c.Ours, kind, forwards), middle(c.Ours, kind, backwards)}, Stages: map[string]float64{}}
-	w.Waiting = float64(w.Ours)
 	for _, name := range stages {
 		w.Stages[name] = middle(c.Ours, kind, func(s step) float64 { return 1e3 * s.Compute[name] })
-		w.Waiting -= w.Stages[name]
 	}
+	w.Waiting = middle(c.Ours, kind, waiting)
 	if kind == ordinary {
 		operations := c.work.of(w.Evaluations[0], w.Evaluations[1])
 		w.GFLOP, w.Rate = number(operations/1e9), number(operations/float64(w.Ours)/1e6)

@@ -15,21 +15,20 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// ratio compares medians over all rounds, and says between what limits it was in single rounds.
+// ratio compares medians, round by round: the median of the rounds' ratios and their limits.
 type ratio struct {
 	Value number `json:"value"`
 	Min   number `json:"min"`
 	Max   number `json:"max"`
 }
 
-// compareRounds is the ratio of ours to theirs: values by round.
+// compareRounds is the ratio of ours to theirs: values by round, of as many rounds each, at least one.
 func compareRounds(ours, theirs [][]float64) ratio {
-	r := ratio{Value: number(median(slices.Concat(ours...)) / median(slices.Concat(theirs...))), Min: number(math.Inf(1)), Max: number(math.Inf(-1))}
-	for i := range min(len(ours), len(theirs)) {
-		single := number(median(ours[i]) / median(theirs[i]))
-		r.Min, r.Max = min(r.Min, single), max(r.Max, single)
+	var single []float64
+	for i := range ours {
+		single = append(single, median(ours[i])/median(theirs[i]))
 	}
-	return r
+	return ratio{Value: number(median(single)), Min: number(slices.Min(single)), Max: number(slices.Max(single))}
 }
 
 // differs says whether two losses disagree by more than tolerance, relative to the second; a NaN does.
